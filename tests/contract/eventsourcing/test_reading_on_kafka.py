@@ -12,7 +12,7 @@ from eventsourcing.persistence import IntegrityError
 from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.contract.eventsourcing.journals import MODULE
-from tests.integration.publishing.stage import soon
+from tests.integration.publishing.stage import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -79,7 +79,7 @@ def test_saves_of_another_process_arrive_and_a_save_on_an_older_version_fails(tw
     mine: Shelf = other.repository.get(shelf.id)
     shelf.put_up("Emma")
     one.save(shelf)
-    soon(lambda: other.repository.get(shelf.id).books == ["Emma"])
+    wait_until(lambda: other.repository.get(shelf.id).books == ["Emma"])
     mine.put_up("Persuasion")
     with pytest.raises(IntegrityError):
         other.save(mine)

@@ -12,7 +12,7 @@ from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import CLIENTS, cut_front, new_topic, open_journal
 from tests.contract.journal.contract import JournalContract, check_that_any_records_are_read_back
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -97,7 +97,7 @@ def test_records_that_nobody_reads_are_not_fetched_and_can_be_read_later(
     wrote(0, b"a0")
     wrote(1, b"b0")
     assert (read_values(0, 0), read_values(1, 0)) == ([b"a0"], [b"b0"])
-    soon(lambda: followed(1))
+    wait_until(lambda: followed(1))
     wrote(0, b"a1", b"a2")
     wrote(1, b"b1")
     assert read_values(1, 1) == [b"b1"]
@@ -106,9 +106,9 @@ def test_records_that_nobody_reads_are_not_fetched_and_can_be_read_later(
     assert reader.wait(0, 3, 30)
     assert read_values(0, 3) == [b"a3"]
     assert set(reader._tail.windows) >= {0}  # type: ignore[union-attr]
-    soon(followed)
+    wait_until(followed)
     wrote(0, b"a4")
     assert read_values(0, 4) == [b"a4"]
     wrote(0, b"a5")
-    soon(lambda: [record.value for record in reader.ready(0, 5, 10)] == [b"a5"])
-    soon(lambda: followed(0))
+    wait_until(lambda: [record.value for record in reader.ready(0, 5, 10)] == [b"a5"])
+    wait_until(lambda: followed(0))

@@ -21,7 +21,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Done:
-    """What a call came to."""
+    """The exit code and the output of one call."""
 
     code: int
     out: str
@@ -57,9 +57,9 @@ class Store:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
         return {
-            **kept,
+            **inherited,
             "RESCIND_JOURNAL": f"sqlite:///{self.journal}?partitions={self.partitions}",
             "RESCIND_VIEWS": f"sqlite:///{self.views}",
             "COLUMNS": "200",
@@ -71,7 +71,7 @@ class Store:
     ) -> Done:
         """Run one command to its end; ``check`` is the exit code that is expected (None: any).
 
-        In this process, through the very door that the console script calls, unless a process of its own is asked for.
+        It runs in this process, through the entry point of the console script, unless ``own_process`` is set.
         """
         run = _in_own_process if own_process else _in_this_process
         found = run([str(a) for a in arguments], self, input.encode() if isinstance(input, str) else input)
@@ -81,7 +81,7 @@ class Store:
         return found
 
     def begin(self, *arguments: object, stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        """Start one command and leave it running; whoever starts it ends it."""
+        """Start one command and leave it running; the caller ends it."""
         return subprocess.Popen(
             [RESCIND, *map(str, arguments)],
             env=self.environment,
@@ -92,7 +92,7 @@ class Store:
         )
 
     def file(self, rows: Iterable[Body | str], name: str = "commands.jsonl") -> pathlib.Path:
-        """A commands file with these rows; a string stands in it as it is."""
+        """A commands file with these rows; a string is written as it is."""
         path = self.place / name
         path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows), encoding="utf-8")
         return path
@@ -113,11 +113,12 @@ class Store:
 
     def stats(self) -> Body:
         """``journal stats --json`` without the size of the files, which SQLite decides."""
-        told: Body = self.rescind("journal", "stats", "--json").json
-        return {k: v for k, v in told.items() if k != "bytes"}
+        statistics: Body = self.rescind("journal", "stats", "--json").json
+        return {k: v for k, v in statistics.items() if k != "bytes"}
 
     def everything(self) -> dict[str, Any]:
-        """What the store says of itself, whoever wrote it and when: each order's commits, and how many rows there."""
+        """The content of the store without writer and times: each order's commits, and the number of rows of each
+        table."""
         commits = [
             {k: v for k, v in commit.items() if k not in ("offset", "appended_at", "ordinal", "position")}
             for commit in self.rescind("journal", "tail", "-n", 10_000_000, "--json").lines
@@ -151,15 +152,15 @@ def _in_this_process(arguments: list[str], store: Store, input: bytes) -> Done:
         redirect_stderr(err),
     ):
         code = run(arguments)
-    told = []
+    texts = []
     for stream in (out, err):
         stream.flush()
-        told.append(stream.buffer.getvalue().decode("utf-8"))
-    return Done(code, *told)
+        texts.append(stream.buffer.getvalue().decode("utf-8"))
+    return Done(code, *texts)
 
 
 def ended(process: "subprocess.Popen[bytes]", number: int | None = None, timeout: float = 60) -> Done:
-    """Send a signal (None: none), wait for the end, and say what it came to."""
+    """Send a signal (None: none), wait for the end, and return exit code and output."""
     if number is not None:
         process.send_signal(number)
     out, err = process.communicate(timeout=timeout)
@@ -211,7 +212,7 @@ def ships(order: str, at: str, quantity: int, notice: str = "asn-1") -> Body:
     return command("Ship", order, at, SELLER, f"ship-{notice}", shipment_id=notice, carrier="UPS", lines=lines)
 
 
-def asks(order: str, at: str, request: str = "r1", **fields: Any) -> Body:
+def requests_cancel(order: str, at: str, request: str = "r1", **fields: Any) -> Body:
     """A buyer's request to cancel."""
     body = {"request_id": request, "reason": "changed_mind", **fields}
     return command("RequestCancel", order, at, BUYER, f"ask-{request}", **body)
@@ -224,16 +225,16 @@ def grants(order: str, at: str, request: str = "r1") -> Body:
 
 def lives(first: int, count: int) -> list[Body]:
     """So many orders, four commands each, woven into one another as they would come."""
-    told: list[list[Body]] = []
+    by_order: list[list[Body]] = []
     for number in range(first, first + count):
         order = f"PO-{number:06}"
         day = f"2026-03-{2 + number % 20:02}"
-        told.append(
+        by_order.append(
             [
                 placed(order, f"{day}T10:00:00Z", policy=("peer-to-peer", "seller-portal", "big-box")[number % 3]),
-                asks(order, f"{day}T14:00:00Z"),
+                requests_cancel(order, f"{day}T14:00:00Z"),
                 grants(order, f"{day}T15:00:00Z") if number % 2 else ships(order, f"{day}T15:00:00Z", 4),
                 ships(order, f"{day}T16:00:00Z", 1, "asn-2"),
             ]
         )
-    return [told[n - step][step] for n in range(count + 3) for step in range(4) if 0 <= n - step < count]
+    return [by_order[n - step][step] for n in range(count + 3) for step in range(4) if 0 <= n - step < count]

@@ -27,19 +27,19 @@ LOADED = (
 )
 CLIENT = """
 import array, json, os, socket, sys
-asked = socket.socket(socket.AF_UNIX)
-asked.connect(sys.argv[1])
-said = json.dumps([sys.argv[2:], dict(os.environ), os.getcwd()]).encode()
-asked.sendmsg([len(said).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
-asked.sendall(said)
-code = asked.recv(1)
+server = socket.socket(socket.AF_UNIX)
+server.connect(sys.argv[1])
+request = json.dumps([sys.argv[2:], dict(os.environ), os.getcwd()]).encode()
+server.sendmsg([len(request).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+server.sendall(request)
+code = server.recv(1)
 sys.exit(code[0] if code else 70)
 """
 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Start the server, and give the command line that stands for ``rescind`` while it runs."""
+    """Start the server, and yield the command line that replaces ``rescind`` while it runs."""
     with TemporaryDirectory(prefix="rescind-") as place:  # a socket's path must be short
         yield from _serving(pathlib.Path(place))
 
@@ -82,13 +82,13 @@ def serve(address: str) -> None:
 
 
 def _answer(call: socket.socket) -> int:
-    """Run one call in a child of this process, and tell the caller its exit code."""
+    """Run one call in a child of this process, and send the caller its exit code."""
     size, rights, _, _ = call.recvmsg(4, socket.CMSG_SPACE(12))
     outlets = array.array("i", rights[0][2])
-    said = b""
-    while len(said) < int.from_bytes(size, "big"):
-        said += call.recv(65_536)
-    arguments, environment, folder = json.loads(said)
+    request = b""
+    while len(request) < int.from_bytes(size, "big"):
+        request += call.recv(65_536)
+    arguments, environment, folder = json.loads(request)
     child = os.fork()
     if child == 0:
         call.close()

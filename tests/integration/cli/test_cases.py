@@ -1,7 +1,7 @@
 """The acceptance cases, run through the command line as anybody would run them.
 
-They are not part of this repository: they are looked for in ../shared/cases, or in $RESCIND_SHARED/cases. A case that
-waits for a rule that is not built yet stands in waiting_cases.txt, and must really fail: once it fits it has to leave.
+They are not part of this repository: they are looked for in ../shared/cases, or in $RESCIND_SHARED/cases. A case whose
+rule is not built yet is listed in waiting_cases.txt and must really fail. Once it fits, it is removed from the list.
 """
 
 import json
@@ -21,13 +21,13 @@ CASES = (SHARED if SHARED.is_absolute() else ROOT / SHARED).resolve() / "cases"
 RESCIND = pathlib.Path(sys.executable).with_name("rescind")
 WAITING = pathlib.Path(__file__).with_name("waiting_cases.txt")
 
-# All of this folder's work is done by processes of its own; one worker runs it, and the other goes on with the rest.
+# All of this folder's work is done by processes of its own; one worker runs it, and the other runs the rest.
 pytestmark = pytest.mark.xdist_group("cases")
 
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, str]:
-    """Every case by its id, as the line that it stands on."""
+    """Every case by its id, as its line of the file."""
     path = CASES / "cases.jsonl"
     missing = [str(p) for p in (CASES / "run.py", path) if not p.is_file()]
     if missing:
@@ -52,8 +52,8 @@ def run(
     directory: pathlib.Path | None = None,
     rescind: str = str(RESCIND),
 ) -> tuple[int, set[str], str]:
-    """Run these cases: exit code, ids of those that differ, everything that was said. ``directory``: where processes
-    keep what is their own, beside a journal that is named. ``rescind``: the command to call."""
+    """Run these cases: exit code, ids of those that differ, and all output. ``directory``: where processes store their
+    own files if the journal is elsewhere. ``rescind``: the command to call."""
     chosen = place / "cases.jsonl"
     chosen.write_text("\n".join(lines) + "\n", encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
@@ -68,11 +68,11 @@ def run(
         check=False,
         env=environment,
     )
-    said = done.stdout + done.stderr
-    if said.startswith("import: "):
-        pytest.fail(f"the import itself failed: {said[-4000:]}", pytrace=False)
-    assert re.search(rf"^rules: \d+ of {len(lines)} cases fit$", said, re.MULTILINE), said[-4000:]
-    return done.returncode, set(re.findall(r"^DIFF (\S+) ", said, re.MULTILINE)), said
+    output = done.stdout + done.stderr
+    if output.startswith("import: "):
+        pytest.fail(f"the import itself failed: {output[-4000:]}", pytrace=False)
+    assert re.search(rf"^rules: \d+ of {len(lines)} cases fit$", output, re.MULTILINE), output[-4000:]
+    return done.returncode, set(re.findall(r"^DIFF (\S+) ", output, re.MULTILINE)), output
 
 
 def test_the_list_of_those_that_wait_names_cases_once(cases: dict[str, str]) -> None:
@@ -84,12 +84,12 @@ def test_the_list_of_those_that_wait_names_cases_once(cases: dict[str, str]) -> 
 def test_every_case_fits_but_those_that_wait(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
     lines = [line for case, line in cases.items() if case not in waiting()]
     with serving() as rescind:
-        code, differ, said = run(lines, tmp_path, "--twice", rescind=rescind)
-    assert (code, differ) == (0, set()), said[-12000:]
+        code, differ, output = run(lines, tmp_path, "--twice", rescind=rescind)
+    assert (code, differ) == (0, set()), output[-12000:]
 
 
-def test_what_waits_does_not_fit_yet(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
+def test_waiting_cases_do_not_fit_yet(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
     listed = [case for case in waiting() if case in cases]
     if listed:
-        _, differ, said = run([cases[case] for case in listed], tmp_path, "--each")
-        assert sorted(set(listed) - differ) == [], f"these fit now; take them out of {WAITING.name}\n{said[-4000:]}"
+        _, differ, output = run([cases[case] for case in listed], tmp_path, "--each")
+        assert sorted(set(listed) - differ) == [], f"these fit now; take them out of {WAITING.name}\n{output[-4000:]}"

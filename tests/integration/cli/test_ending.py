@@ -1,4 +1,4 @@
-"""A signal that ends a command: it is never lost, whatever it comes into, and the exit code is its own."""
+"""A signal that ends a command is never lost, at any moment, and sets the exit code."""
 
 import pathlib
 import subprocess
@@ -72,7 +72,7 @@ print("loaded whole")
 
 
 def begun(body: str, place: pathlib.Path) -> "subprocess.Popen[bytes]":
-    """The door with this command behind it, which has come to where it waits."""
+    """The entry point with this command, once it has reached the point where it waits."""
     process = subprocess.Popen(
         [sys.executable, "-c", DOOR.format(body=body)],
         env={"PYTHONPATH": str(place)},
@@ -86,9 +86,7 @@ def begun(body: str, place: pathlib.Path) -> "subprocess.Popen[bytes]":
 
 @pytest.mark.parametrize(("number", "code"), [(TERM, 143), (CTRL_C, 130)])
 @pytest.mark.parametrize("body", [LOST_BY_THE_INTERPRETER, SWALLOWED_BY_A_LIBRARY, MADE_INTO_SOMETHING_ELSE])
-def test_a_signal_that_gets_lost_ends_the_command_all_the_same(
-    tmp_path: pathlib.Path, body: str, number: int, code: int
-) -> None:
+def test_a_lost_signal_still_ends_the_command(tmp_path: pathlib.Path, body: str, number: int, code: int) -> None:
     assert ended(begun(body, tmp_path), number, timeout=30) == Done(code, "", "")
 
 
@@ -113,7 +111,7 @@ def command():
     assert ended(process, CTRL_C, timeout=30).code == 143
 
 
-def test_what_a_shell_runs_in_the_background_is_not_ended_by_ctrl_c(tmp_path: pathlib.Path) -> None:
+def test_a_background_command_of_a_shell_is_not_ended_by_ctrl_c(tmp_path: pathlib.Path) -> None:
     body = """
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does it, before anything runs

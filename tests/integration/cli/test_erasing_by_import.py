@@ -1,4 +1,4 @@
-"""An import that erases has done so when it exits; doctor says whose keys are still there."""
+"""An import that erases has done so when it exits; the doctor names whose keys are still there."""
 
 import sqlite3
 from contextlib import closing
@@ -46,16 +46,16 @@ def message(id: str, at: str, order_id: str = "PO-1") -> dict[str, Any]:
 
 def test_it_is_carried_out_before_the_import_exits_and_history_stays(store: Store) -> None:
     store.take(history(store))
-    shown, told = store.show("acme/PO-1"), store.history("acme/PO-1")
+    shown, events = store.show("acme/PO-1"), store.history("acme/PO-1")
     assert keys(store) == 1
     totals = store.take([*history(store), erases("x1", "2026-03-03T10:00:00Z")])
     assert (totals["accepted"], totals["duplicate"]) == (1, 2)
     assert keys(store) == 0
-    assert (store.show("acme/PO-1"), store.history("acme/PO-1")) == (shown, told)
+    assert (store.show("acme/PO-1"), store.history("acme/PO-1")) == (shown, events)
     assert store.rescind("replay", "--check", "--json").json["clean"]
 
 
-def test_of_one_input_what_stands_before_the_erasure_goes_however_many_orders_are_decided_side_by_side(
+def test_of_one_input_the_texts_before_the_erasure_are_erased_even_if_orders_are_decided_in_parallel(
     store: Store,
 ) -> None:
     rows = [placed(f"PO-{n}") for n in range(300)]
@@ -83,7 +83,7 @@ def test_a_hold_in_an_import_defers_it(store: Store) -> None:
     assert keys(store) == 0
 
 
-def test_doctor_says_whose_keys_are_still_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_names_whose_keys_are_still_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def found() -> tuple[str, str]:
         [one] = [f for f in store.rescind("doctor", "--json").json if f["part"] == "erasing"]
         return one["state"], one["said"]
@@ -100,7 +100,7 @@ def test_doctor_says_whose_keys_are_still_there(store: Store, monkeypatch: pytes
     assert keys(store) == 0
 
 
-def test_an_import_whose_vault_stays_away_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_whose_vault_stays_unreachable_reports_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.erasing.runner.ErasingRunner.catch_up", lambda *_: False)
     done = store.rescind("import", store.file(history(store)), check=3)
     assert "some erased keys may still exist" in done.err

@@ -58,23 +58,23 @@ def test_a_file_of_the_olist_folder_is_not_written_over(store: Store) -> None:
     assert orders.read_text(encoding="utf-8") == "order_id\n"
 
 
-def test_what_a_question_reads_is_not_written_over_by_its_answer(store: Store) -> None:
+def test_a_whatif_does_not_overwrite_the_files_that_it_reads(store: Store) -> None:
     store.take(lives(0, 4))
     policy = store.place / "p.toml"
     policy.write_text("a policy, if you like", encoding="utf-8")
-    kept = store.place / "x.kept"
+    resume_file = store.place / "x.resume"
     before = policy.read_bytes()
 
-    for options in (("--csv", policy), ("--resume", policy), ("--csv", kept, "--resume", kept)):
+    for options in (("--csv", policy), ("--resume", policy), ("--csv", resume_file, "--resume", resume_file)):
         refused = store.rescind("whatif", "--policy", policy, *options, check=2)
         assert "would overwrite" in refused.err
-    assert (policy.read_bytes(), kept.exists()) == (before, False)
+    assert (policy.read_bytes(), resume_file.exists()) == (before, False)
 
-    store.rescind("whatif", "--policy", "big-box", "--resume", kept)
-    made = kept.read_bytes()
-    store.rescind("whatif", "--policy", "big-box", "--resume", kept, "--csv", kept, check=2)
-    assert kept.read_bytes() == made
-    store.rescind("whatif", "--policy", "big-box", "--resume", kept, "--csv", store.place / "x.csv")
+    store.rescind("whatif", "--policy", "big-box", "--resume", resume_file)
+    made = resume_file.read_bytes()
+    store.rescind("whatif", "--policy", "big-box", "--resume", resume_file, "--csv", resume_file, check=2)
+    assert resume_file.read_bytes() == made
+    store.rescind("whatif", "--policy", "big-box", "--resume", resume_file, "--csv", store.place / "x.csv")
 
 
 @pytest.mark.parametrize("name", ["journal/journal.sqlite", "journal/vault.key", "views.sqlite", "settings.toml"])
@@ -84,32 +84,32 @@ def test_no_file_of_the_store_is_written_over(store: Store, name: str) -> None:
     store.rescind("import", history, check=1, own_process=True)
     before = (store.place / name).read_bytes()
 
-    for asked in (
+    for command in (
         ("import", history, "--report"),
         ("whatif", "--policy", "big-box", "--csv"),
         ("whatif", "--policy", "big-box", "--resume"),
     ):
-        refused = store.rescind(*asked, store.place / name, "--config", "settings.toml", check=2, own_process=True)
+        refused = store.rescind(*command, store.place / name, "--config", "settings.toml", check=2, own_process=True)
         assert "belongs to the store" in refused.err
     assert (store.place / name).read_bytes() == before
 
 
 @pytest.mark.parametrize("place", ["", "nowhere/x", "."])
-def test_where_nothing_can_be_written_it_is_said_before_anything_is_done(store: Store, place: str) -> None:
+def test_an_unwritable_output_file_is_reported_before_anything_is_done(store: Store, place: str) -> None:
     history = store.file([placed("PO-1")])
     file = str(store.place / place) if place else ""
-    for asked in (
+    for command in (
         ("import", history, "--report"),
         ("whatif", "--policy", "big-box", "--csv"),
         ("whatif", "--policy", "big-box", "--resume"),
     ):
-        refused = store.rescind(*asked, file, check=2)
-        assert asked[-1] in refused.err and "name another file" in refused.err
+        refused = store.rescind(*command, file, check=2)
+        assert command[-1] in refused.err and "name another file" in refused.err
         assert refused.err.count("\n") == 1
     assert not store.journal.exists()
 
 
-def test_a_report_that_cannot_be_written_is_said_by_its_name(store: Store) -> None:
+def test_a_report_that_cannot_be_written_is_named(store: Store) -> None:
     few = store.rescind("import", store.file([placed("PO-1"), "nonsense"]), "--report", "/dev/full", check=3)
     assert "--report /dev/full cannot be written (No space left on device)" in few.err
     assert "stays open" not in few.err, "it was written when everything had been imported"

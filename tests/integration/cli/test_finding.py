@@ -37,7 +37,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.mark.parametrize("words", READS, ids=" ".join)
-def test_a_read_of_an_unknown_marketplace_says_so_and_the_nearest_name(shop: Store, words: tuple[str, ...]) -> None:
+def test_a_read_of_an_unknown_marketplace_is_refused_with_the_nearest_name(shop: Store, words: tuple[str, ...]) -> None:
     err = shop.rescind(*words, check=1).err
     assert "there is no marketplace acne" in err
     assert "the nearest name is acme" in err

@@ -1,4 +1,4 @@
-"""`rescind import`: what each line comes to, and what the second time changes."""
+"""`rescind import`: the result of each line, and what a second import changes."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from infra.app import AppOptions, open_app
 from infra.importing.commands_file import open_commands
 from infra.importing.pipeline import ImportOptions, run_import
 from infra.settings import load_settings
-from tests.integration.cli.driving import BUYER, Body, Store, asks, command, grants, lives, placed, ships
+from tests.integration.cli.driving import BUYER, Body, Store, command, grants, lives, placed, requests_cancel, ships
 
 PORTAL = [
     placed("PO-1"),
@@ -29,7 +29,7 @@ PORTAL = [
 FAR = ("big-box", "everything-store", "peer-to-peer")
 
 
-def test_the_seller_portals_example_comes_out_as_the_rule_book_says(store: Store) -> None:
+def test_the_seller_portals_example_ends_as_the_rule_book_describes(store: Store) -> None:
     totals = store.take(PORTAL)
 
     assert {k: v for k, v in totals.items() if k != "seconds"} == {
@@ -54,7 +54,7 @@ def test_the_seller_portals_example_comes_out_as_the_rule_book_says(store: Store
     }
 
 
-def test_a_history_keeps_its_own_times_and_says_that_an_import_wrote_it(store: Store) -> None:
+def test_an_imported_history_has_its_own_times_and_names_the_import(store: Store) -> None:
     store.take(PORTAL)
 
     history = store.history("acme/PO-1")
@@ -74,23 +74,23 @@ def test_a_history_keeps_its_own_times_and_says_that_an_import_wrote_it(store: S
     assert {c["writer"] for c in commits if c["streams"][0]["stream"] == "acme/PO-1"} == {"import"}
 
 
-def test_an_import_that_is_live_says_so_in_every_commit(store: Store) -> None:
+def test_a_live_import_is_marked_in_every_commit(store: Store) -> None:
     store.take(PORTAL, "--live")
     commits = store.rescind("journal", "tail", "--json").lines
     assert {c["writer"] for c in commits if c["streams"][0]["stream"] == "acme/PO-1"} == {"import-live"}
 
 
-def test_the_same_file_again_changes_nothing_at_all(store: Store) -> None:
+def test_importing_the_same_file_again_changes_nothing(store: Store) -> None:
     stranger = command("Ship", "PO-1", "2026-03-04T10:00:00Z", {"kind": "seller", "id": "other"}, shipment_id="x")
     unknown = ships("PO-404", "2026-03-04T10:00:00Z", 1)
     rows: list[Body | str] = [*PORTAL, stranger, unknown, "nonsense"]
     first = store.take(rows, check=1)
     before = store.stats()
 
-    again = store.take(rows, check=1)
+    second = store.take(rows, check=1)
 
     assert first["refused"] == {"auto-canceled-is-final": 1, "no-such-order": 1, "not-yours": 1}
-    assert (again["accepted"], again["duplicate"], again["refused"], again["bad"]) == (
+    assert (second["accepted"], second["duplicate"], second["refused"], second["bad"]) == (
         0,
         3,
         {"no-such-order": 1, "not-yours": 1},
@@ -99,14 +99,14 @@ def test_the_same_file_again_changes_nothing_at_all(store: Store) -> None:
     assert store.stats() == before, "not even the opening of an import is written"
 
 
-def test_what_was_refused_for_want_of_an_order_is_judged_again_when_it_is_there(store: Store) -> None:
+def test_a_line_refused_for_a_missing_order_is_decided_again_once_the_order_exists(store: Store) -> None:
     late = [ships("PO-1", "2026-03-03T10:00:00Z", 10)]
     assert store.take(late)["refused"] == {"no-such-order": 1}
     store.take([placed("PO-1")])
     assert store.take(late)["accepted"] == 1
 
 
-def test_a_bad_line_is_told_with_its_number_and_the_others_go_on(store: Store) -> None:
+def test_a_bad_line_is_reported_with_its_number_and_the_other_lines_are_imported(store: Store) -> None:
     nested = "[" * 40 + "]" * 40
     rows: list[Body | str] = [
         placed("PO-1"),
@@ -126,7 +126,7 @@ def test_a_bad_line_is_told_with_its_number_and_the_others_go_on(store: Store) -
     ]
     totals = store.take(rows, check=1)
 
-    told = {bad["line"]: bad["error"] for bad in totals["bad_lines"]}
+    errors = {bad["line"]: bad["error"] for bad in totals["bad_lines"]}
     assert (totals["read"], totals["accepted"], totals["bad"]) == (13, 2, 11)
     for line, word in {
         3: "not JSON",
@@ -141,7 +141,7 @@ def test_a_bad_line_is_told_with_its_number_and_the_others_go_on(store: Store) -
         12: "goes-back-in-time",
         13: "command-id-reused",
     }.items():
-        assert word in told[line], (line, told[line])
+        assert word in errors[line], (line, errors[line])
 
 
 def test_bytes_that_are_not_utf_8_are_a_bad_line(store: Store) -> None:
@@ -151,7 +151,7 @@ def test_bytes_that_are_not_utf_8_are_a_bad_line(store: Store) -> None:
     assert "UTF-8" in totals["bad_lines"][0]["error"]
 
 
-def test_a_file_that_can_be_read_only_once_is_read_all_the_same(store: Store) -> None:
+def test_a_file_that_can_be_read_only_once_is_imported_too(store: Store) -> None:
     fifo = store.place / "pipe"
     os.mkfifo(fifo)
     content = "".join(json.dumps(row) + "\n" for row in PORTAL)
@@ -162,7 +162,7 @@ def test_a_file_that_can_be_read_only_once_is_read_all_the_same(store: Store) ->
 
 
 def test_half_a_character_is_a_bad_line(store: Store) -> None:
-    row = json.dumps(asks("PO-1", "2026-03-02T11:00:00Z", text="X")).replace('"X"', '"\\ud800"')
+    row = json.dumps(requests_cancel("PO-1", "2026-03-02T11:00:00Z", text="X")).replace('"X"', '"\\ud800"')
     assert store.take([placed("PO-1"), row], check=1)["bad"] == 1
 
 
@@ -213,7 +213,7 @@ def test_an_empty_file_is_read_to_its_end(store: Store) -> None:
 
 
 @pytest.mark.parametrize("partitions", [1, 4])
-def test_many_orders_on_their_way_keep_each_its_order(store: Store, partitions: int) -> None:
+def test_the_events_of_each_order_are_in_sequence_with_many_orders_under_way(store: Store, partitions: int) -> None:
     store.partitions = partitions
     totals = store.take(lives(0, 120))
     assert totals["read"] == 480
@@ -223,7 +223,7 @@ def test_many_orders_on_their_way_keep_each_its_order(store: Store, partitions: 
     assert events[:3] == ["OrderPlaced", "PaymentReceived", "CancelRequested"]
 
 
-def test_totals_are_told_to_people_too(store: Store) -> None:
+def test_totals_are_printed_as_text_too(store: Store) -> None:
     done = store.rescind("import", store.file([*PORTAL, "nonsense"]), check=1)
     assert "4 read" in done.out
     assert "refused: auto-canceled-is-final" in done.out
@@ -241,13 +241,15 @@ def test_texts_go_to_the_vault_and_not_into_the_journal(store: Store) -> None:
 
 
 def test_approvals_and_requests_of_a_history_are_judged_as_of_their_time(store: Store) -> None:
-    store.take([placed("PO-1"), asks("PO-1", "2026-03-02T11:00:00Z"), grants("PO-1", "2026-03-02T12:00:00Z")])
+    store.take(
+        [placed("PO-1"), requests_cancel("PO-1", "2026-03-02T11:00:00Z"), grants("PO-1", "2026-03-02T12:00:00Z")]
+    )
     shown = store.show("acme/PO-1")
     assert (shown["status"], shown["money"]["refund_due_minor"]) == ("canceled", 10_000)
     assert shown["requests"][0]["status"] == "approved"
 
 
-def test_a_line_that_the_engine_breaks_down_over_is_told_as_its_own_also_the_second_time(
+def test_a_line_that_causes_an_internal_error_is_reported_each_time_it_is_imported(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks_down(order: Order | None, command: Command, *about: Any) -> Decided:
@@ -259,10 +261,10 @@ def test_a_line_that_the_engine_breaks_down_over_is_told_as_its_own_also_the_sec
     monkeypatch.setattr("infra.importing.repeated.decide", breaks_down)
     rows = [placed("PO-1"), ships("PO-1", "2026-03-03T10:00:00Z", 3), placed("PO-2")]
     first = store.take(rows, check=1)
-    again = store.take(rows, check=1)
+    second = store.take(rows, check=1)
 
-    assert (first["accepted"], first["bad"], again["duplicate"], again["bad"]) == (2, 1, 2, 1)
-    for totals in (first, again):
+    assert (first["accepted"], first["bad"], second["duplicate"], second["bad"]) == (2, 1, 2, 1)
+    for totals in (first, second):
         (bad,) = totals["bad_lines"]
         assert bad["line"] == 2
         assert "internal error, please report it" in bad["error"]
@@ -274,31 +276,31 @@ def test_a_ship_by_of_never_is_imported_and_the_order_stays_one_to_be_judged(sto
     assert store.take(rows)["accepted"] == len(FAR)
     assert store.take(rows)["duplicate"] == len(FAR)
     for policy in FAR:
-        says = store.rescind("order", "eligibility", f"acme/{policy}", "--json").json
-        assert [verdict["action"] for verdict in says] == ["cancel", "ship", "return", "open_case", "open_dispute"]
+        verdicts = store.rescind("order", "eligibility", f"acme/{policy}", "--json").json
+        assert [verdict["action"] for verdict in verdicts] == ["cancel", "ship", "return", "open_case", "open_dispute"]
         assert store.rescind("order", "show", f"acme/{policy}").out
         assert store.rescind("order", "history", f"acme/{policy}").out
     assert "9999" in store.rescind("deadlines", "list").out
 
 
-def test_the_report_says_of_every_refusal_why_and_what_can_be_done_instead(store: Store) -> None:
+def test_the_report_has_the_reason_and_the_alternatives_of_every_refusal(store: Store) -> None:
     stranger = command("Ship", "PO-1", "2026-03-04T10:00:00Z", {"kind": "seller", "id": "other"}, shipment_id="x")
     report = store.place / "report.jsonl"
     store.take([*PORTAL, stranger, ships("PO-404", "2026-03-04T10:00:00Z", 1)], "--report", report)
 
-    told = {line["rule"]: line for line in map(json.loads, report.read_text(encoding="utf-8").splitlines())}
-    assert {rule: line["because"] for rule, line in told.items() if rule != "auto-canceled-is-final"} == {
+    refusals = {line["rule"]: line for line in map(json.loads, report.read_text(encoding="utf-8").splitlines())}
+    assert {rule: line["because"] for rule, line in refusals.items() if rule != "auto-canceled-is-final"} == {
         "not-yours": "The order, or this command, is not yours.",
         "no-such-order": "There is no order acme/PO-404.",
     }
-    assert told["no-such-order"]["instead"] == told["not-yours"]["instead"] == []
-    instead = told["auto-canceled-is-final"]["instead"]
+    assert refusals["no-such-order"]["instead"] == refusals["not-yours"]["instead"] == []
+    instead = refusals["auto-canceled-is-final"]["instead"]
     refused = store.history("acme/PO-1")[-1]
     assert refused["event"] == "ShipmentRefused"
     assert instead == refused["data"]["verdict"]["instead"] != []
 
 
-def test_the_progress_is_of_what_was_answered_and_begins_at_nothing(tmp_path: pathlib.Path) -> None:
+def test_progress_counts_answered_lines_and_starts_at_zero(tmp_path: pathlib.Path) -> None:
     rows = [json.dumps(placed(f"PO-{n}", policy="no-such-policy" if n % 7 == 0 else "big-box")) for n in range(1_000)]
     text = [f"{row}\n".encode() for row in rows]
     ends = list(itertools.accumulate(map(len, text), initial=0))

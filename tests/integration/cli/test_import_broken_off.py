@@ -1,4 +1,4 @@
-"""An import that is killed, or interrupted, and run again, ends where an undisturbed one ends."""
+"""An import that is killed or interrupted and run again has the result of an undisturbed one."""
 
 import pathlib
 import sqlite3
@@ -37,7 +37,7 @@ def rows(store: Store, table: str, key: str) -> list[tuple[object, ...]]:
         return database.execute(f"SELECT * FROM {table} ORDER BY {key}").fetchall()
 
 
-def test_killed_again_and_again_it_ends_where_an_undisturbed_one_ends(tmp_path: pathlib.Path) -> None:
+def test_an_import_that_is_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: pathlib.Path) -> None:
     commands = lives(0, ORDERS)
     calm, rough = Store(tmp_path / "calm"), Store(tmp_path / "rough", partitions=1)
     for store in (calm, rough):
@@ -52,11 +52,11 @@ def test_killed_again_and_again_it_ends_where_an_undisturbed_one_ends(tmp_path: 
         process.kill()
         process.communicate(timeout=60)
         killed += process.returncode == -KILL
-    again = rough.rescind("import", file, "--json", own_process=True).json
+    repeated = rough.rescind("import", file, "--json", own_process=True).json
 
     assert killed >= 1, "every round was over before it was killed"
-    assert again["read"] == undisturbed["read"] == len(commands)
-    assert again["duplicate"] > 0, "what was acknowledged before the kill is not done twice"
+    assert repeated["read"] == undisturbed["read"] == len(commands)
+    assert repeated["duplicate"] > 0, "what was acknowledged before the kill is not done twice"
     assert rough.everything() == calm.everything()
     for table, key in (("orders", "order_id"), ("refunds", "order_id, refund_id"), ("seller_daily", "seller_id, day")):
         assert rows(rough, table, key) == rows(calm, table, key), table
@@ -64,7 +64,7 @@ def test_killed_again_and_again_it_ends_where_an_undisturbed_one_ends(tmp_path: 
     assert rough.rescind("doctor", "--deep", "--json").json
 
 
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(store: Store) -> None:
+def test_ctrl_c_prints_how_to_continue_and_the_same_command_continues(store: Store) -> None:
     commands = lives(0, ORDERS)
     file = store.file(commands)
     process = store.begin("import", file)
@@ -82,16 +82,16 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(store: Store) -> 
         True,
     )
     refused = store.rescind("order", "cancel", "acme/PO-000001", "--reason", "out_of_stock", "--yes", check=3)
-    assert "history is being imported into acme" in refused.err, "nothing live is decided meanwhile"
+    assert "history is being imported into acme" in refused.err, "nothing live is decided during an import"
     assert "run it again, or close it with `rescind import --finish`" in refused.err
 
-    again = store.rescind("import", file, "--json").json
-    assert (again["read"], again["bad"]) == (len(commands), 0)
-    assert again["duplicate"] > 0
+    repeated = store.rescind("import", file, "--json").json
+    assert (repeated["read"], repeated["bad"]) == (len(commands), 0)
+    assert repeated["duplicate"] > 0
     assert [f for f in store.rescind("doctor", "--json").json if f["state"] == "wrong" or f["part"] == "imports"] == []
 
 
-def test_an_import_that_is_told_to_end_leaves_nothing_half_done(store: Store) -> None:
+def test_an_import_that_is_terminated_leaves_nothing_half_done(store: Store) -> None:
     commands = lives(0, ORDERS)
     file = store.file(commands)
     process = store.begin("import", file)
@@ -119,7 +119,7 @@ def test_an_import_that_will_not_be_run_again_is_finished(store: Store) -> None:
 
 
 class _JustInTime(Future[Outcome]):
-    """An answer that comes in the moment in which whoever waits for it gives up for this time."""
+    """An answer that arrives at the moment when the caller's wait times out."""
 
     def result(self, timeout: float | None = None) -> Outcome:
         if not self.done():
@@ -128,5 +128,5 @@ class _JustInTime(Future[Outcome]):
         return super().result(timeout)
 
 
-def test_an_answer_that_comes_as_the_waiting_ends_is_taken() -> None:
+def test_an_answer_that_arrives_as_the_wait_ends_is_used() -> None:
     assert pipeline._answer(None, _JustInTime(), "line 1").rule == "no-such-order"  # type: ignore[arg-type]

@@ -20,7 +20,8 @@ SCRIPT = str(ROOT / "deploy/make_run.py")
 
 @contextmanager
 def in_a_terminal(data: Path) -> Iterator[tuple[int, int]]:
-    """A shell that runs the script in a terminal of its own, and then says how it ended: its pid and its terminal."""
+    """A shell that runs the script in a terminal of its own, and then reports how it ended: its pid and its
+    terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
         run = f"'{sys.executable}' '{SCRIPT}' '{data}' 127.0.0.1 0; echo ended with $?"
@@ -33,7 +34,7 @@ def in_a_terminal(data: Path) -> Iterator[tuple[int, int]]:
 
 
 def read_until(terminal: int, words: str, within: float = 60) -> str:
-    """What the terminal shows until these words."""
+    """The output of the terminal up to these words."""
     seen, until = b"", time.monotonic() + within
     while words.encode() not in seen:
         assert time.monotonic() < until, seen

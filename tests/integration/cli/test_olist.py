@@ -59,14 +59,14 @@ def made(place: pathlib.Path, orders: Rows, items: Rows | None = None, policy: s
     return [item.error if item.command is None else item.command for item in source.items()]
 
 
-def told(commands: list[Any]) -> list[tuple[str, str]]:
+def times_of(commands: list[Any]) -> list[tuple[str, str]]:
     """(command, at) in local time of day."""
     return [(c.command, to_datetime(c.at).astimezone(ZoneInfo(ZONE)).strftime("%d %H:%M:%S")) for c in commands]
 
 
 def test_a_delivered_order_is_placed_paid_tracked_shipped_and_delivered(tmp_path: pathlib.Path) -> None:
     commands = made(tmp_path, [ORDER])
-    assert told(commands) == [
+    assert times_of(commands) == [
         ("PlaceOrder", "10 10:00:00"),
         ("ConfirmPayment", "10 11:00:00"),
         ("StartTracking", "12 09:00:00"),
@@ -109,33 +109,38 @@ def test_each_seller_has_an_order_of_its_own_numbered_by_first_item(tmp_path: pa
     assert placings[1].ship_by == 1516413600 * 10**6, "the latest limit of the two"
 
 
-def test_a_canceled_order_is_asked_for_and_approved_a_second_later_each(tmp_path: pathlib.Path) -> None:
+def test_a_canceled_order_is_imported_as_a_request_and_an_approval_a_second_apart(tmp_path: pathlib.Path) -> None:
     order = ORDER | {
         "order_status": "canceled",
         "order_delivered_carrier_date": "",
         "order_delivered_customer_date": "",
     }
     commands = made(tmp_path, [order])
-    assert told(commands)[2:] == [("RequestCancel", "10 11:00:01"), ("ApproveCancel", "10 11:00:02")]
-    asking, approving = commands[2:]
-    assert (asking.reason, asking.lines, asking.actor.kind, asking.actor.id) == ("other", None, "buyer", "c1")
-    assert (approving.request_id, approving.actor.kind) == (asking.request_id, "seller")
+    assert times_of(commands)[2:] == [("RequestCancel", "10 11:00:01"), ("ApproveCancel", "10 11:00:02")]
+    admin_client, approving = commands[2:]
+    assert (admin_client.reason, admin_client.lines, admin_client.actor.kind, admin_client.actor.id) == (
+        "other",
+        None,
+        "buyer",
+        "c1",
+    )
+    assert (approving.request_id, approving.actor.kind) == (admin_client.request_id, "seller")
 
 
 def test_a_canceled_order_that_was_never_approved_counts_from_its_purchase(tmp_path: pathlib.Path) -> None:
     order = ORDER | dict.fromkeys(
         ("order_approved_at", "order_delivered_carrier_date", "order_delivered_customer_date"), ""
     )
-    assert told(made(tmp_path, [order | {"order_status": "canceled"}]))[1:] == [
+    assert times_of(made(tmp_path, [order | {"order_status": "canceled"}]))[1:] == [
         ("RequestCancel", "10 10:00:01"),
         ("ApproveCancel", "10 10:00:02"),
     ]
 
 
-def test_a_canceled_order_that_shipped_is_asked_for_before_delivery_and_not_approved(
+def test_a_canceled_order_that_shipped_is_requested_before_delivery_and_not_approved(
     tmp_path: pathlib.Path,
 ) -> None:
-    assert told(made(tmp_path, [ORDER | {"order_status": "canceled"}]))[2:] == [
+    assert times_of(made(tmp_path, [ORDER | {"order_status": "canceled"}]))[2:] == [
         ("StartTracking", "12 09:00:00"),
         ("Ship", "12 09:00:00"),
         ("RequestCancel", "12 09:00:01"),
@@ -150,7 +155,7 @@ def test_an_unavailable_order_is_cancelled_by_its_seller(tmp_path: pathlib.Path)
         "order_delivered_customer_date": "",
     }
     commands = made(tmp_path, [order])
-    assert told(commands)[2:] == [("CancelLines", "10 11:00:01")]
+    assert times_of(commands)[2:] == [("CancelLines", "10 11:00:01")]
     assert (commands[2].reason, commands[2].lines, commands[2].actor.kind) == ("out_of_stock", None, "seller")
 
 
@@ -160,7 +165,7 @@ def test_a_missing_date_makes_no_command_whatever_the_status(tmp_path: pathlib.P
     assert [c.command for c in made(tmp_path, [order])] == ["PlaceOrder", "Deliver"]
 
 
-def test_a_fact_older_than_the_one_before_keeps_its_time_as_when_it_occurred(tmp_path: pathlib.Path) -> None:
+def test_a_fact_older_than_the_previous_one_has_its_own_time_as_the_time_it_occurred(tmp_path: pathlib.Path) -> None:
     order = ORDER | {
         "order_delivered_carrier_date": "2018-01-10 10:30:00",
         "order_delivered_customer_date": "2018-01-09 00:00:00",
@@ -209,12 +214,12 @@ def test_dirt_costs_the_order_that_it_belongs_to_and_no_other(
     assert len(found) == 6
 
 
-def test_items_of_an_order_that_is_not_there_are_told(tmp_path: pathlib.Path) -> None:
+def test_items_of_an_unknown_order_are_reported(tmp_path: pathlib.Path) -> None:
     found = made(tmp_path, [ORDER], [ITEM, ITEM | {"order_id": "lost"}])
     assert "order lost has items" in found[-1]
 
 
-def test_payments_that_differ_from_the_total_are_told(store: Store) -> None:
+def test_payments_that_differ_from_the_total_are_reported(store: Store) -> None:
     place = store.place / "olist"
     place.mkdir()
     second = [ORDER | {"order_id": "o2"}, ITEM | {"order_id": "o2"}, PAYMENT | {"order_id": "o2", "payment_value": "1"}]
@@ -238,8 +243,8 @@ def test_the_policy_of_the_orders_may_be_another(store: Store) -> None:
     folder(place, [ORDER], [ITEM], [PAYMENT])
     store.rescind("import", "--format", "olist", place, "--policy", "big-box")
     assert store.show("olist/o1")["policy"]["id"] == "big-box"
-    again = store.rescind("import", "--format", "olist", place, "--json", check=1).json
-    assert "command-id-reused" in again["bad_lines"][0]["error"], "the same orders under another policy are others"
+    repeated = store.rescind("import", "--format", "olist", place, "--json", check=1).json
+    assert "command-id-reused" in repeated["bad_lines"][0]["error"], "the same orders under another policy are others"
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +279,6 @@ def test_the_real_folder_is_accounted_for_order_by_order(store: Store, real: pat
     assert wrong == [], "money adds up on every order"
     assert by_status["canceled"] == 393
 
-    again = store.rescind("import", "--format", "olist", real, "--json", check=1).json
-    assert (again["accepted"], again["duplicate"], again["bad"]) == (0, 33_808, 775)
+    repeated = store.rescind("import", "--format", "olist", real, "--json", check=1).json
+    assert (repeated["accepted"], repeated["duplicate"], repeated["bad"]) == (0, 33_808, 775)
     assert store.rescind("replay", "--check", "--json").json["clean"]

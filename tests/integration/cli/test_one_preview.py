@@ -1,4 +1,5 @@
-"""HTTP and the command line show the same preview in the same situation, and what the preview says is what happens."""
+"""HTTP and the command line show the same preview in the same situation, and the command does what the preview
+shows."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from infra.settings import load_settings
 from infra.store.order_search import all_orders
 from infra.store.reader import open_reader
 from tests.integration.cli.driving import Store
-from tests.integration.http.asking import Http, served
+from tests.integration.http.client import Http, served
 from tests.spec.acceptance.test_cases import CASES, HERE
 
 Commands = list[tuple[str, dict[str, Any]]]
@@ -37,7 +38,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 def attempts(buyer: str, seller: str, request: str | None = None) -> Commands:
-    """What a buyer and a seller may try with an order and its request, each with the path of its preview."""
+    """The attempts of a buyer and a seller on an order and its request, each with the path of its preview."""
     them, us = {"kind": "buyer", "id": buyer}, {"kind": "seller", "id": seller}
     of_request: Commands = [
         (f"cancellations/{request}/approve", {"command": "ApproveCancel", "actor": us, "request_id": request}),
@@ -54,7 +55,7 @@ def attempts(buyer: str, seller: str, request: str | None = None) -> Commands:
     ]
 
 
-def told_by_the_command_line(store: Store) -> dict[tuple[str, str, str], dict[str, Any]]:
+def previews_of_the_command_line(store: Store) -> dict[tuple[str, str, str], dict[str, Any]]:
     """The preview of every attempt with every order, as ``rescind order cancel`` makes it."""
     found = {}
     with open_reader(load_settings(journal=f"sqlite:///{store.journal}")) as reader:
@@ -63,16 +64,19 @@ def told_by_the_command_line(store: Store) -> dict[tuple[str, str, str], dict[st
             if order is None or not order.exists:
                 continue
             request = next(iter(order.requests), None)
-            for path, said in attempts(order.terms.buyer_id, order.terms.seller_id, request):
+            for path, document in attempts(order.terms.buyer_id, order.terms.seller_id, request):
                 names = {"command_id": "look", "marketplace": order.marketplace, "order_id": order.order_id}
-                shown = previewed(reader, folded, parse_command({**said, **names}), clock())
+                shown = previewed(reader, folded, parse_command({**document, **names}), clock())
                 if shown.refused not in ("no-such-order", "not-yours"):
-                    found[stream, path, said["command"] + said["actor"]["kind"]] = {"sent": said, **body(shown)}
+                    found[stream, path, document["command"] + document["actor"]["kind"]] = {
+                        "sent": document,
+                        **body(shown),
+                    }
     return found
 
 
-def test_http_and_the_command_line_show_the_same_in_every_case(cases: Store) -> None:
-    expected = told_by_the_command_line(cases)
+def test_http_and_the_command_line_show_equal_previews_in_every_case(cases: Store) -> None:
+    expected = previews_of_the_command_line(cases)
     assert len({stream for stream, _, _ in expected}) > 380
     confirmable = [shown for shown in expected.values() if shown["confirmation"] is not None]
     assert len(confirmable) > 300
@@ -110,10 +114,10 @@ def place(http: Http, **fields: Any) -> Any:
 def test_a_deadline_that_is_due_answers_the_command_line_as_it_answers_http(overdue: Store, who: str) -> None:
     rule = ("--rule", "shipped-lock") if who.startswith("support") else ()
     cancel = ("order", "cancel", "acme/PO-1", "--as", who, "--reason", "other", *rule, "--yes")
-    said = overdue.rescind(*cancel, check=1)
-    assert "already-canceled" in said.err
+    done = overdue.rescind(*cancel, check=1)
+    assert "already-canceled" in done.err
     for wrong in ("asks to cancel", "Cancels 10", "has changed in the meantime"):
-        assert wrong not in said.err, "the order was canceled by its deadline before"
+        assert wrong not in done.err, "the order was canceled by its deadline before"
     history = [event["event"] for event in overdue.history("acme/PO-1")]
     assert history[-1] in ("CancelRefused", "CommandRefused"), "the refusal is on record, as over HTTP"
     assert history.count("LinesCanceled") == 1
@@ -123,12 +127,14 @@ def test_the_preview_of_what_a_due_deadline_canceled_has_nothing_to_confirm(over
     with open_reader(load_settings(journal=f"sqlite:///{overdue.journal}")) as reader:
         folded = reader.folded("acme/PO-1")
         names = {"command_id": "look", "marketplace": "acme", "order_id": "PO-1"}
-        for _, said in attempts("b-7", "s-3")[:2]:
-            shown = previewed(reader, folded, parse_command({**said, **names}), clock())
+        for _, document in attempts("b-7", "s-3")[:2]:
+            shown = previewed(reader, folded, parse_command({**document, **names}), clock())
             assert (shown.refused, shown.confirmation) == ("already-canceled", None)
 
 
-def test_what_changed_after_the_preview_is_not_carried_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancellation_is_not_carried_out_if_the_order_changed_after_the_preview(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with served(tmp_path) as http:
         assert place(http).status_code == 201
     store = Store(tmp_path)
@@ -144,7 +150,7 @@ def test_what_changed_after_the_preview_is_not_carried_out(tmp_path: Path, monke
             assert http.post("/v1/acme/orders/PO-1/shipments", body, "ship").status_code == 200
 
     monkeypatch.setattr(order_cancel, "_print_preview", somebody_ships)
-    said = store.rescind("order", "cancel", "acme/PO-1", "--reason", "other", "--yes", check=1)
-    assert "Cancels 10 of line 1" in said.err
-    assert "acme/PO-1 has changed in the meantime, so nothing was canceled" in said.err
+    done = store.rescind("order", "cancel", "acme/PO-1", "--reason", "other", "--yes", check=1)
+    assert "Cancels 10 of line 1" in done.err
+    assert "acme/PO-1 has changed in the meantime, so nothing was canceled" in done.err
     assert store.show("acme/PO-1")["status"] == "partly_shipped"

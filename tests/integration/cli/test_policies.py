@@ -1,4 +1,4 @@
-"""`rescind policy`: what is in force, what it says, and how another one comes into force."""
+"""`rescind policy`: what is in force, its content, and how another one comes into force."""
 
 import json
 import pathlib
@@ -30,13 +30,13 @@ def shop(store: Store) -> Store:
 
 
 def test_a_new_store_has_the_seven_presets_and_what_was_published(shop: Store) -> None:
-    told = shop.rescind("policy", "list", "--json").json
-    assert [(p["id"], p["version"]) for p in told] == [
+    printed = shop.rescind("policy", "list", "--json").json
+    assert [(p["id"], p["version"]) for p in printed] == [
         *((document.policy.id, document.policy.version) for document in presets()),
         ("corner-shop", 1),
     ]
     newest = {document.policy.id: document.policy.version for document in presets()} | {"corner-shop": 1}
-    assert {p["id"]: p["version"] for p in told if p["newest"]} == newest
+    assert {p["id"]: p["version"] for p in printed if p["newest"]} == newest
     assert "corner-shop@1" in shop.rescind("policy", "list").out
 
 
@@ -52,7 +52,7 @@ def test_a_published_policy_never_changes_its_content(shop: Store) -> None:
     assert shop.rescind("policy", "show", "corner-shop", "--json").json["document"]["version"] == 2
 
 
-def test_a_table_whose_rule_is_not_listed_is_said_not_to_be_in_force(store: Store) -> None:
+def test_a_table_whose_rule_is_not_listed_is_shown_as_not_in_force(store: Store) -> None:
     path = store.place / "shop.toml"
     path.write_text(SHOP.replace('"grace-window", ', ""), encoding="utf-8")
     idle = "grace-window has a table and is not listed in rules"
@@ -67,13 +67,13 @@ def test_lost_parcels_are_explained_where_their_table_alone_puts_the_rule_in_for
     path = store.place / "shop.toml"
     path.write_text(f"{SHOP}[stalled-tracking]\n", encoding="utf-8")
     assert "note:" not in store.rescind("policy", "publish", path).err
-    said = store.rescind("policy", "explain", "corner-shop").out
-    assert "stalled-tracking (after 7 days)" in said
+    explanation = store.rescind("policy", "explain", "corner-shop").out
+    assert "stalled-tracking (after 7 days)" in explanation
 
 
-def test_a_comparison_says_on_and_off(shop: Store) -> None:
-    said = shop.rescind("policy", "diff", "corner-shop", "peer-to-peer").out
-    row = next(line.split() for line in said.splitlines() if line.startswith("fill-or-kill"))
+def test_a_policy_comparison_shows_rules_as_on_and_off(shop: Store) -> None:
+    comparison = shop.rescind("policy", "diff", "corner-shop", "peer-to-peer").out
+    row = next(line.split() for line in comparison.splitlines() if line.startswith("fill-or-kill"))
     assert row == ["fill-or-kill", "on", "off"]
 
 
@@ -112,21 +112,21 @@ def test_orders_are_placed_under_the_newest_or_the_version_named(shop: Store) ->
 
 
 def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop: Store) -> None:
-    told = shop.rescind("policy", "explain", "corner-shop", "--json").json
-    assert [t["rule"] for t in told if t["rule"]] == [
+    printed = shop.rescind("policy", "explain", "corner-shop", "--json").json
+    assert [t["rule"] for t in printed if t["rule"]] == [
         "shipped-lock",
         "grace-window",
         "seller-has-final-say",
         "fill-or-kill",
         "auto-canceled-is-final",
     ]
-    assert told[1]["parameters"] == {"length": "2 hours"}
-    assert told[1]["means"] == {"length": "Applies until 2 hours after the order was placed, inclusive."}
-    assert told[2]["means"]["silence"].startswith("Without an answer by then the request stays open")
-    beside = {t["table"]: t["means"] for t in told if t["rule"] is None}
-    assert set(beside) == {"", "cases", "disputes", "returns", "standing", "both-told"}
-    assert str(beside["cases"]).startswith("off")
-    assert set(beside[""]) >= {"reasons", "fill-or-kill", "cancelled-but-shipped"}
+    assert printed[1]["parameters"] == {"length": "2 hours"}
+    assert printed[1]["means"] == {"length": "Applies until 2 hours after the order was placed, inclusive."}
+    assert printed[2]["means"]["silence"].startswith("Without an answer by then the request stays open")
+    tables = {t["table"]: t["means"] for t in printed if t["rule"] is None}
+    assert set(tables) == {"", "cases", "disputes", "returns", "standing", "both-told"}
+    assert str(tables["cases"]).startswith("off")
+    assert set(tables[""]) >= {"reasons", "fill-or-kill", "cancelled-but-shipped"}
     out = shop.rescind("policy", "explain", "mutual-consent").out
     assert "1. mutual-consent-after-shipment (deadline 3 days, silence stays)" in out
     assert "disputes: request 60 days" in out
@@ -134,9 +134,9 @@ def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop:
 
 
 def test_two_policies_are_compared_key_by_key(shop: Store) -> None:
-    told = shop.rescind("policy", "diff", "corner-shop@1", "everything-store", "--json").json
-    assert told["grace-window.length"] == {"old": "2 hours", "new": "30 minutes"}
-    assert told["fill-or-kill"] == {"old": True, "new": False}
+    printed = shop.rescind("policy", "diff", "corner-shop@1", "everything-store", "--json").json
+    assert printed["grace-window.length"] == {"old": "2 hours", "new": "30 minutes"}
+    assert printed["fill-or-kill"] == {"old": True, "new": False}
     file = shop.rescind("policy", "diff", "corner-shop", shop.place / "shop.toml").out
     assert "the policies are equal" in file
     assert "grace-window.length" in shop.rescind("policy", "diff", "corner-shop", "everything-store").out
@@ -184,7 +184,7 @@ def test_a_mark_that_editors_put_in_front_of_utf_8_is_no_matter(store: Store) ->
     store.rescind("policy", "list", "--config", settings)
 
 
-def test_who_publishes_a_lower_version_is_told_that_it_is_the_newest_now(store: Store) -> None:
+def test_publishing_a_lower_version_reports_that_it_is_now_the_newest(store: Store) -> None:
     store.take([placed("PO-1")])
     text = (resources.files("domain.presets") / "big-box.toml").read_text(encoding="utf-8")
     assert "version = 1\n" in text
@@ -205,8 +205,8 @@ def test_who_publishes_a_lower_version_is_told_that_it_is_the_newest_now(store: 
 def test_a_bad_policy_file_is_refused_with_its_name_and_key_once(store: Store, file: pathlib.Path) -> None:
     err = store.rescind("policy", "publish", file, check=2).err
     assert err.startswith(f"rescind: {file}: ")
-    said = err.removeprefix(f"rescind: {file}: ")
-    assert str(file) not in said
-    key, found, message = said.partition(": ")
+    error = err.removeprefix(f"rescind: {file}: ")
+    assert str(file) not in error
+    key, found, message = error.partition(": ")
     assert not found or not message.startswith(f"{key}:")
     assert "/" not in key

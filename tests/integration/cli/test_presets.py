@@ -16,7 +16,7 @@ PACKAGE = Path(domain.presets.__file__).parent
 
 
 def next_version(name: str) -> PolicyDocument:
-    """What a later release may bring."""
+    """The next version of a preset, as a later release may ship it."""
     newest = [each for each in presets() if each.policy.id == name][-1].policy.version
     text = (PACKAGE / f"{name}.toml").read_text(encoding="utf-8")
     return read_policy_toml(text.replace("version = 1", f"version = {newest + 1}"))
@@ -72,9 +72,9 @@ def test_an_operators_policy_under_a_presets_name_stays_the_newest(
     found = [*presets(), next_version(NAMES[0]), next_version(NAMES[1])]
     monkeypatch.setattr(domain.presets, "presets", lambda: found)
     assert started(settings) == before
-    said = capsys.readouterr().err.splitlines()
-    assert f"preset {NAMES[0]}@2 of this release is not published, because it would replace" in said[0]
-    assert f"preset {NAMES[1]}@2 of this release is not published, because another policy has that name" in said[1]
+    messages = capsys.readouterr().err.splitlines()
+    assert f"preset {NAMES[0]}@2 of this release is not published, because it would replace" in messages[0]
+    assert f"preset {NAMES[1]}@2 of this release is not published, because another policy has that name" in messages[1]
 
 
 def test_a_presets_file_is_named_by_its_id_and_version() -> None:

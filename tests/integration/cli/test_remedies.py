@@ -1,4 +1,4 @@
-"""Every command that a message names can be run as it stands there."""
+"""Every command that a message names can be run as printed."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from infra.cli.commands import cli
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("domain", "schemas", "projections", "consumers", "infra")
-"""What is shipped."""
+"""The shipped code."""
 NAMED = re.compile(r"`(rescind [^`]*)`", re.DOTALL)
 FILLED = "FILLED-IN"
 """Stands for what a message fills in."""
@@ -30,7 +30,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 def named() -> list[tuple[str, str]]:
-    """Every command in a text of the shipped code: where, and what it says."""
+    """Every command in a text of the shipped code, with its place and its words."""
     found = set()
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
@@ -99,5 +99,5 @@ def test_every_command_that_a_message_names_is_one() -> None:
     ],
 )
 def test_a_command_that_cannot_be_run_is_found(command: str, why: str | None) -> None:
-    said = wrong_with(command)
-    assert said == why if why is None else said is not None and why in said
+    message = wrong_with(command)
+    assert message == why if why is None else message is not None and why in message

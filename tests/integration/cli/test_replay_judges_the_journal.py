@@ -18,7 +18,7 @@ Rows = list[tuple[int, int, int, bytes]]
 
 
 @pytest.fixture
-def kept(store: Store) -> Store:
+def filled_store(store: Store) -> Store:
     """A store of 30 orders, with several records each."""
     rows = list(lives(0, 30))
     for part in (rows[::3], rows[1::3], rows[2::3]):
@@ -52,12 +52,12 @@ def in_a_commit(rows: Rows, which: int) -> Rows:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that somebody did to the journal, and what is said of it where local state is there."""
+    """A change that was made to the journal, and the message about it if local state is there."""
 
     make: Callable[[Rows], Rows]
-    said: str
+    message: str
     found_alone: bool = True
-    """Whether the journal's own bytes, or the views, say so where no local state is there."""
+    """Whether the journal's own bytes, or the views, show it without local state."""
 
 
 def without(rows: Rows, which: int) -> Rows:
@@ -111,89 +111,95 @@ def tables(store: Store) -> list[str]:
         return list(database.iterdump())
 
 
-def test_what_a_check_says_is_what_it_did(kept: Store) -> None:
-    with closing(sqlite3.connect(kept.journal / "journal.sqlite")) as database:
+def test_a_check_reports_what_it_did(filled_store: Store) -> None:
+    with closing(sqlite3.connect(filled_store.journal / "journal.sqlite")) as database:
         (records,) = database.execute("SELECT count(*) FROM partition_0").fetchone()
-    with closing(sqlite3.connect(kept.journal / "control.sqlite")) as database:
+    with closing(sqlite3.connect(filled_store.journal / "control.sqlite")) as database:
         (policies,) = database.execute("SELECT count(*) FROM partition_0").fetchone()
-    with closing(sqlite3.connect(kept.journal / "state" / "0" / "journal-0.sqlite")) as database:
+    with closing(sqlite3.connect(filled_store.journal / "state" / "0" / "journal-0.sqlite")) as database:
         (commits,) = database.execute("SELECT next_ordinal FROM progress").fetchone()
-    said = kept.rescind("replay", "--check").out
-    checked = kept.rescind("replay", "--check", "--json").json
+    message = filled_store.rescind("replay", "--check").out
+    checked = filled_store.rescind("replay", "--check", "--json").json
     assert (checked["clean"], checked["journal_clean"], checked["local_state"]) == (True, True, [])
     assert checked["records"] == records + policies
     assert checked["admitted"] == checked["commits"] > commits
     assert (
         f"read {records + policies:,} records of 1 partition and of the control log, admitted {checked['admitted']:,} "
         "commits"
-    ) in said
-    assert f"compared {checked['compared']} tables from {checked['commits']:,} commits" in said
-    assert "clean: the journal fits its hashes, and the views are what it says" in said
+    ) in message
+    assert f"compared {checked['compared']} tables from {checked['commits']:,} commits" in message
+    assert "clean: the journal fits its hashes, and the views are what it says" in message
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_journal_that_was_changed_is_found_and_nothing_is_rebuilt_from_it(kept: Store, what: str) -> None:
-    before = tables(kept)
-    change(kept, CHANGES[what].make)
+def test_a_journal_that_was_changed_is_found_and_nothing_is_rebuilt_from_it(filled_store: Store, what: str) -> None:
+    before = tables(filled_store)
+    change(filled_store, CHANGES[what].make)
 
-    checked = kept.rescind("replay", "--check", check=1)
-    assert CHANGES[what].said in checked.err
+    checked = filled_store.rescind("replay", "--check", check=1)
+    assert CHANGES[what].message in checked.err
     assert "Stop every engine and keep everything" in checked.err
     assert "rescind replay" not in checked.out + checked.err
-    found = kept.rescind("replay", "--check", "--json", check=1).json
+    found = filled_store.rescind("replay", "--check", "--json", check=1).json
     assert (found["clean"], found["journal_clean"]) == (False, False)
-    refused = kept.rescind("replay", check=3)
+    refused = filled_store.rescind("replay", check=3)
     assert "The views were left as they are" in refused.err
-    assert tables(kept) == before
+    assert tables(filled_store) == before
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_where_no_local_state_is_left_nobody_is_advised_to_rebuild(kept: Store, what: str) -> None:
-    change(kept, CHANGES[what].make)
-    shutil.rmtree(kept.journal / "state")
-    checked = kept.rescind("replay", "--check", check=1 if CHANGES[what].found_alone else None)
+def test_where_no_local_state_is_left_nobody_is_advised_to_rebuild(filled_store: Store, what: str) -> None:
+    change(filled_store, CHANGES[what].make)
+    shutil.rmtree(filled_store.journal / "state")
+    checked = filled_store.rescind("replay", "--check", check=1 if CHANGES[what].found_alone else None)
     assert "`rescind replay`" not in checked.out + checked.err
-    assert not (kept.journal / "state").exists(), "local state was neither trusted nor made"
+    assert not (filled_store.journal / "state").exists(), "local state was neither trusted nor made"
 
 
 @pytest.mark.parametrize("column", ["data", "hash"])
-def test_local_state_that_was_changed_is_told_from_a_journal_that_was(kept: Store, column: str) -> None:
-    path = kept.journal / "state" / "0" / "journal-0.sqlite"
+def test_changed_local_state_is_distinguished_from_a_changed_journal(filled_store: Store, column: str) -> None:
+    path = filled_store.journal / "state" / "0" / "journal-0.sqlite"
     with closing(sqlite3.connect(path)) as database, database:
         [(ordinal, bytes_)] = database.execute(
             f"SELECT ordinal, {column} FROM commits WHERE ordinal IN (SELECT previous FROM commits) LIMIT 1"
         )
         database.execute(f"UPDATE commits SET {column} = ? WHERE ordinal = ?", (flipped(bytes_, 20), ordinal))
-    checked = kept.rescind("replay", "--check", check=1)
+    checked = filled_store.rescind("replay", "--check", check=1)
     assert "The log is right" in checked.out
     assert "move its directory aside" in checked.out
-    assert kept.rescind("replay", "--check", "--json", check=1).json["journal_clean"]
-    assert "The log is right" in kept.rescind("replay").err, "it rebuilds, from the journal"
-    state: Path = kept.journal / "state" / "0"
-    state.rename(kept.place / "aside")
-    assert kept.rescind("replay", "--check").code == 0
+    assert filled_store.rescind("replay", "--check", "--json", check=1).json["journal_clean"]
+    assert "The log is right" in filled_store.rescind("replay").err, "it rebuilds, from the journal"
+    state: Path = filled_store.journal / "state" / "0"
+    state.rename(filled_store.place / "aside")
+    assert filled_store.rescind("replay", "--check").code == 0
 
 
-def test_views_that_are_of_a_longer_journal_are_kept(kept: Store) -> None:
+def test_views_of_a_longer_journal_are_not_replaced(filled_store: Store) -> None:
     """An older copy of the journal was put in its place, and local state is gone, as after any restore."""
-    older = kept.place / "older.sqlite"
-    with closing(sqlite3.connect(kept.journal / "journal.sqlite")) as journal, closing(sqlite3.connect(older)) as copy:
+    older = filled_store.place / "older.sqlite"
+    with (
+        closing(sqlite3.connect(filled_store.journal / "journal.sqlite")) as journal,
+        closing(sqlite3.connect(older)) as copy,
+    ):
         journal.backup(copy)
-    kept.take(lives(100, 5))
-    before = tables(kept)
-    for path in kept.journal.glob("journal.sqlite*"):
+    filled_store.take(lives(100, 5))
+    before = tables(filled_store)
+    for path in filled_store.journal.glob("journal.sqlite*"):
         path.unlink()
-    older.rename(kept.journal / "journal.sqlite")
-    shutil.rmtree(kept.journal / "state")
-    checked = kept.rescind("replay", "--check", check=1)
+    older.rename(filled_store.journal / "journal.sqlite")
+    shutil.rmtree(filled_store.journal / "state")
+    checked = filled_store.rescind("replay", "--check", check=1)
     assert "no local state confirms what the journal has. Stop every engine and keep everything" in checked.err
-    assert "The views were left as they are" in kept.rescind("replay", check=3).err
-    assert tables(kept) == before
+    assert "The views were left as they are" in filled_store.rescind("replay", check=3).err
+    assert tables(filled_store) == before
 
 
-def test_an_order_that_was_changed_by_hand_is_repaired_from_a_clean_journal(kept: Store) -> None:
-    with closing(sqlite3.connect(kept.views)) as database, database:
+def test_an_order_that_was_changed_by_hand_is_repaired_from_a_clean_journal(filled_store: Store) -> None:
+    with closing(sqlite3.connect(filled_store.views)) as database, database:
         database.execute("UPDATE orders SET total_minor = 1")
-    assert "the journal is clean, `rescind replay` rebuilds the views" in kept.rescind("replay", "--check", check=1).out
-    kept.rescind("replay")
-    assert kept.rescind("replay", "--check", "--json").json["clean"]
+    assert (
+        "the journal is clean, `rescind replay` rebuilds the views"
+        in filled_store.rescind("replay", "--check", check=1).out
+    )
+    filled_store.rescind("replay")
+    assert filled_store.rescind("replay", "--check", "--json").json["clean"]

@@ -3,16 +3,16 @@
 from tests.integration.cli.driving import SELLER, Store, command, placed
 
 
-def test_a_sellers_standing_is_told_with_its_rate_limit_and_window(store: Store) -> None:
+def test_a_sellers_standing_is_shown_with_its_rate_limit_and_window(store: Store) -> None:
     at = "2026-03-02T11:00:00Z"
     store.take([
         *(placed(f"PO-{n}", policy="everything-store") for n in range(3)),
         command("CancelLines", "PO-0", at, SELLER, reason="buyer_asked"),
     ])  # fmt: skip
-    told = store.rescind("seller", "show", "acme/s-3", "--json").json
-    assert told["orders"] == {"open": 2, "canceled": 1}
-    assert (told["limit"], told["window"]["length"]) == (0.025, "7 days")
-    assert told["rate"] is None, "what was imported lies long ago"
+    standing = store.rescind("seller", "show", "acme/s-3", "--json").json
+    assert standing["orders"] == {"open": 2, "canceled": 1}
+    assert (standing["limit"], standing["window"]["length"]) == (0.025, "7 days")
+    assert standing["rate"] is None, "what was imported lies long ago"
     out = store.rescind("seller", "show", "acme/s-3").out
     assert "no line was placed" in out
     assert "2.50 %" in out

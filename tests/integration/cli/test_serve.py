@@ -38,7 +38,7 @@ def test_the_demo_fills_no_store_that_has_orders(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(TERM, 0), (CTRL_C, 130)])
-def test_a_server_that_listens_ends_cleanly_when_it_is_told_to(store: Store, number: int, code: int) -> None:
+def test_a_listening_server_ends_cleanly_on_a_signal(store: Store, number: int, code: int) -> None:
     server = store.begin("serve", "--port", "0")
     assert server.stdout is not None
     address = server.stdout.readline().decode()

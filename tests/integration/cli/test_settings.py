@@ -23,7 +23,7 @@ def written(place: pathlib.Path, text: str) -> str:
     return str(path)
 
 
-def test_what_is_nearer_to_the_call_wins(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_more_specific_source_of_a_setting_wins(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path, 'journal = "sqlite:///of-file"\nport = 1\nhost = "127.0.0.3"\n')
     monkeypatch.setenv(CONFIG, file)
     monkeypatch.setenv("RESCIND_PORT", "2")
@@ -33,7 +33,7 @@ def test_what_is_nearer_to_the_call_wins(tmp_path: pathlib.Path, monkeypatch: py
     assert load_settings(written(tmp_path, "port = 4\n")).journal == "sqlite:///var/journal"
 
 
-def test_a_marketplace_takes_key_by_key_what_it_does_not_say_from_the_default(tmp_path: pathlib.Path) -> None:
+def test_a_marketplace_takes_each_key_that_it_does_not_set_from_the_default(tmp_path: pathlib.Path) -> None:
     file = written(
         tmp_path,
         '[marketplaces.default]\ntimezone = "Europe/Berlin"\npolicy = "big-box"\ncontact = "desk@example.org"\n'
@@ -50,7 +50,7 @@ def test_a_marketplace_takes_key_by_key_what_it_does_not_say_from_the_default(tm
     assert load_settings().market("acme") == DEFAULT_MARKET
 
 
-def test_marketplaces_may_stand_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marketplaces_may_be_set_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESCIND_MARKETPLACES", '{"acme": {"weekend": ["fri"], "timezone": "America/New_York"}}')
     acme = load_settings().market("acme")
     assert (acme.weekend, acme.timezone) == (("fri",), "America/New_York")
@@ -94,7 +94,7 @@ def test_marketplaces_may_stand_in_the_environment_as_json(monkeypatch: pytest.M
         ("port =", "is not TOML"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_key(tmp_path: pathlib.Path, text: str, names: str) -> None:
+def test_an_invalid_setting_is_named_by_its_key(tmp_path: pathlib.Path, text: str, names: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         load_settings(written(tmp_path, text))
     assert names in str(wrong.value)
@@ -138,7 +138,7 @@ def test_a_wrong_setting_is_a_usage_error_on_the_command_line(store: Store) -> N
     assert store.rescind("--version").out.startswith("rescind ")
 
 
-def test_how_people_are_told_follows_from_where_the_journal_is(tmp_path: pathlib.Path) -> None:
+def test_the_default_way_of_notifying_follows_from_the_journal_url(tmp_path: pathlib.Path) -> None:
     assert load_settings().post_at == "outbox"
     assert load_settings(journal="kafka://127.0.0.1:9/shop").post_at == "off"
     assert load_settings(journal="kafka://127.0.0.1:9/shop", publish="on").post_at == "topic"
@@ -156,13 +156,13 @@ def test_how_people_are_told_follows_from_where_the_journal_is(tmp_path: pathlib
         ('smtp_password = "secret-7"', "smtp_password"),
     ],
 )
-def test_a_setting_of_telling_that_cannot_be_is_refused_by_name(tmp_path: pathlib.Path, text: str, key: str) -> None:
+def test_an_invalid_notification_setting_is_refused_by_name(tmp_path: pathlib.Path, text: str, key: str) -> None:
     with pytest.raises(SettingsError, match=key) as refused:
         assert load_settings(written(tmp_path, text + "\n")).post_at
     assert "secret-7" not in str(refused.value)
 
 
-def test_a_variable_that_is_no_setting_is_said_and_changes_nothing(store: Store) -> None:
+def test_an_unknown_rescind_variable_is_reported_and_changes_nothing(store: Store) -> None:
     calm = store.rescind("import", store.file([]))
     assert calm.err == ""
     store.more = {
@@ -172,8 +172,8 @@ def test_a_variable_that_is_no_setting_is_said_and_changes_nothing(store: Store)
         "RESCIND_EXAMPLES": "10",
         "RESCIND_ANSWER_WITHIN": "20",
     }
-    told = store.rescind("import", store.file([]))
-    assert told.err.splitlines() == [
+    done = store.rescind("import", store.file([]))
+    assert done.err.splitlines() == [
         "rescind: RESCIND_FOO is not a setting and has no effect: docs/reference/settings.md lists them",
         "rescind: RESCIND_JOURNALS is not a setting and has no effect: did you mean RESCIND_JOURNAL?",
     ]

@@ -14,7 +14,7 @@ import pytest
 from infra.cli.commands import cli
 from infra.cli.standard_streams import visible
 from infra.documents.csv_cells import safe_cell
-from tests.integration.cli.driving import RESCIND, Body, Store, asks, placed
+from tests.integration.cli.driving import RESCIND, Body, Store, placed, requests_cancel
 
 CSI, OVERRIDE, ISOLATE, MARK = "\x9b", "\u202e", "\u2066", "\u200f"
 TITLE = f"Lamp {CSI}31m red {OVERRIDE}evil{ISOLATE} [bold]{MARK}"
@@ -63,7 +63,7 @@ def test_an_argument_that_is_not_utf_8_is_a_mistake_in_usage(store: Store) -> No
     tried = 0
     for way, command in _leaves(cli):
         if way == ("reasons", "map"):
-            continue  # says that it knows no such reason
+            continue  # reports that it knows no such reason
         for arguments in _with_broken(command):
             done = store.rescind(*way, *arguments, check=2)
             assert "acme/\\xff is not UTF-8" in done.err, (way, arguments, done.err)
@@ -72,7 +72,7 @@ def test_an_argument_that_is_not_utf_8_is_a_mistake_in_usage(store: Store) -> No
 
 
 def in_a_terminal(store: Store, *arguments: str) -> str:
-    """What the command prints to a terminal, standard error included."""
+    """The command's output on a terminal, standard error included."""
     terminal, side = pty.openpty()
     environment = {**store.environment, "TERM": "xterm-256color"}
     done = subprocess.Popen(
@@ -114,20 +114,20 @@ COMMANDS = (
 
 
 def test_a_strangers_text_commands_no_terminal(store: Store) -> None:
-    store.take([order(), asks("PO-1", "2026-03-02T11:00:00Z")])
+    store.take([order(), requests_cancel("PO-1", "2026-03-02T11:00:00Z")])
     for arguments in COMMANDS:
-        said = in_a_terminal(store, *arguments)
-        assert len(said) > 20, arguments
-        assert hidden(said) == set(), arguments
+        output = in_a_terminal(store, *arguments)
+        assert len(output) > 20, arguments
+        assert hidden(output) == set(), arguments
 
 
-def test_a_json_answer_keeps_its_value(store: Store) -> None:
+def test_a_json_answer_is_unchanged(store: Store) -> None:
     store.take([order()])
     (line,) = json.loads(store.rescind("order", "show", "acme/PO-1", "--json", own_process=True).out)["lines"]
     assert line["title"] == TITLE
 
 
-def test_what_a_terminal_would_obey_is_visible() -> None:
+def test_control_characters_of_a_terminal_are_made_visible() -> None:
     assert visible(f"a{CSI}b{OVERRIDE}c\x1b\x07\td\n") == "a\\u009bb\\u202ec\\u001b\\u0007\td\n"
     assert visible("Größe 4 – 日本 עברית") == "Größe 4 – 日本 עברית"
 
@@ -150,7 +150,7 @@ def test_what_a_terminal_would_obey_is_visible() -> None:
         ("＝1", "'＝1"),
     ],
 )
-def test_what_a_spreadsheet_may_take_for_a_formula_is_marked_where_it_begins(text: str, marked: str) -> None:
+def test_a_value_that_looks_like_a_formula_is_marked_in_the_csv(text: str, marked: str) -> None:
     assert safe_cell(text) == marked
 
 

@@ -1,7 +1,8 @@
-"""`rescind whatif`: through the console script's door, on small histories, and on the Olist folder by a second count.
+"""`rescind whatif`: through the console script's entry point, on small histories, and on the Olist folder by a second
+count.
 
 The second count shares no code with the engine but the CSV files: it goes through the rows, seller's order by seller's
-order, and says which were late under ``big-box`` and what money that moves.
+order, and lists which were late under ``big-box`` and the money that moves.
 """
 
 import csv
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.cli.driving import Store, asks, grants, lives, placed, ships
+from tests.integration.cli.driving import Store, grants, lives, placed, requests_cancel, ships
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SHARED = pathlib.Path(os.environ.get("RESCIND_SHARED") or "../shared")
@@ -32,11 +33,11 @@ length = "5 hours"
 
 
 def two_orders(store: Store) -> None:
-    """One order asked about after four hours and granted, one shipped in part."""
+    """One order with a request after four hours that was granted, one shipped in part."""
     store.take(
         [
             placed("PO-1"),
-            asks("PO-1", "2026-03-02T14:00:00Z"),
+            requests_cancel("PO-1", "2026-03-02T14:00:00Z"),
             grants("PO-1", "2026-03-02T15:00:00Z"),
             placed("PO-2", "2026-03-03T10:00:00Z"),
             ships("PO-2", "2026-03-04T10:00:00Z", 4),
@@ -48,7 +49,7 @@ def two_orders(store: Store) -> None:
 def test_an_id_that_a_spreadsheet_would_run_as_a_formula_is_text_in_the_csv(store: Store) -> None:
     evil = '=HYPERLINK("http://elsewhere.example")'
     buyer = {"kind": "buyer", "id": evil}
-    store.take([placed("PO-1", buyer_id=evil), {**asks("PO-1", "2026-03-02T14:00:00Z"), "actor": buyer}])
+    store.take([placed("PO-1", buyer_id=evil), {**requests_cancel("PO-1", "2026-03-02T14:00:00Z"), "actor": buyer}])
     (store.place / "shop.toml").write_text(CORNER_SHOP, encoding="utf-8")
     store.rescind("whatif", "--policy", store.place / "shop.toml", "--csv", store.place / "flips.csv")
     with (store.place / "flips.csv").open(encoding="utf-8", newline="") as opened:
@@ -57,23 +58,23 @@ def test_an_id_that_a_spreadsheet_would_run_as_a_formula_is_text_in_the_csv(stor
     assert row["refunds_minor_after"] == "10000"
 
 
-def test_a_policy_file_is_asked_before_it_is_published(store: Store) -> None:
+def test_a_policy_file_can_be_tried_before_it_is_published(store: Store) -> None:
     two_orders(store)
     file = store.place / "corner-shop.toml"
     file.write_text(CORNER_SHOP, encoding="utf-8")
     before = store.stats()
-    told = store.rescind("whatif", "--policy", file, "--json").json
-    assert (told["policy"]["id"], told["policy"]["version"]) == ("corner-shop", 7)
-    assert (told["orders"], told["stimuli"], told["orders_changed"], told["undecided"]) == (2, 6, 2, 0)
-    assert told["end"] == "2026-03-05T10:00:00Z"
-    flips = {(x["what"], x["before"]["outcome"]): x["after"] for x in told["flips"]}
+    report = store.rescind("whatif", "--policy", file, "--json").json
+    assert (report["policy"]["id"], report["policy"]["version"]) == ("corner-shop", 7)
+    assert (report["orders"], report["stimuli"], report["orders_changed"], report["undecided"]) == (2, 6, 2, 0)
+    assert report["end"] == "2026-03-05T10:00:00Z"
+    flips = {(x["what"], x["before"]["outcome"]): x["after"] for x in report["flips"]}
     assert flips == {
         ("RequestCancel", "asked"): {"outcome": "granted", "rule": "grace-window"},
         ("ApproveCancel", "accepted"): {"outcome": "moot", "rule": "request-closed"},
         ("Ship", "shipped_rest_canceled"): {"outcome": "accepted", "rule": None},
         ("Ship", "refused"): {"outcome": "accepted", "rule": None},
     }
-    assert told["money"] == [
+    assert report["money"] == [
         {
             "currency": "USD",
             "refunds_minor_before": 16000,
@@ -84,19 +85,19 @@ def test_a_policy_file_is_asked_before_it_is_published(store: Store) -> None:
     assert store.stats() == before, "nothing was written"
 
 
-def test_the_period_chooses_orders_by_their_placing_and_ends_what_was_said(store: Store) -> None:
+def test_the_period_selects_orders_by_when_they_were_placed_and_limits_what_is_counted(store: Store) -> None:
     two_orders(store)
 
-    def asked(*options: str) -> tuple[int, int, int]:
-        told = store.rescind("whatif", "--policy", "big-box", *options, "--json").json
-        return told["orders"], told["stimuli"], told["orders_changed"]
+    def counts(*options: str) -> tuple[int, int, int]:
+        report = store.rescind("whatif", "--policy", "big-box", *options, "--json").json
+        return report["orders"], report["stimuli"], report["orders_changed"]
 
-    assert asked() == (2, 6, 1)
-    assert asked("--since", "2026-03-03T10:00:00Z") == (1, 3, 1)
-    assert asked("--since", "2026-03-03T10:00:00.000001Z") == (0, 0, 0)
-    assert asked("--until", "2026-03-03T10:00:00Z") == (1, 3, 0)
-    assert asked("--until", "2026-03-04T10:00:00Z") == (2, 4, 0)
-    assert asked("--until", "2026-03-05T10:00:00Z") == (2, 5, 1)
+    assert counts() == (2, 6, 1)
+    assert counts("--since", "2026-03-03T10:00:00Z") == (1, 3, 1)
+    assert counts("--since", "2026-03-03T10:00:00.000001Z") == (0, 0, 0)
+    assert counts("--until", "2026-03-03T10:00:00Z") == (1, 3, 0)
+    assert counts("--until", "2026-03-04T10:00:00Z") == (2, 4, 0)
+    assert counts("--until", "2026-03-05T10:00:00Z") == (2, 5, 1)
     empty = store.rescind(
         "whatif", "--policy", "big-box", "--since", "2026-03-03T10:00:00Z", "--until", "2026-03-03T10:00:00Z", check=2
     )
@@ -125,7 +126,7 @@ def test_the_csv_has_a_row_for_every_answer_that_differs(store: Store) -> None:
     assert store.rescind("whatif", "--policy", "big-box", "--csv", store.place, check=2).err.count("\n") == 1
 
 
-def test_people_read_what_differs_for_whom_and_what_money_moves(store: Store) -> None:
+def test_the_text_of_a_whatif_shows_what_differs_for_whom_and_how_much_money_moves(store: Store) -> None:
     two_orders(store)
     text = store.rescind("whatif", "--policy", "big-box").out
     for part in ("1 order has a different result", "shipped rest canceled (fill-or-kill)", "−60.00", "acme/s-3"):
@@ -149,7 +150,7 @@ def test_a_bad_policy_file_is_named_with_its_key(store: Store, content: str, wor
     assert done.out == ""
 
 
-def test_a_policy_that_is_nowhere_is_said_so(store: Store) -> None:
+def test_an_unknown_policy_is_reported(store: Store) -> None:
     two_orders(store)
     assert "published are auction-house" in store.rescind("whatif", "--policy", "corner-shop@3", check=2).err
     assert "cannot be read" in store.rescind("whatif", "--policy", "nowhere.toml", check=2).err
@@ -187,11 +188,12 @@ def utc(local: datetime) -> float:
 
 
 def counted() -> dict[str, Any]:
-    """What big-box would have changed, from the CSV alone.
+    """The changes that big-box would have made, counted from the CSV alone.
 
-    A seller's order is cancelled four days (same local clock time) after its latest shipping limit if by then it has
-    neither gone to the carrier nor been cancelled; refunded is what was paid, once it is. What went to the carrier
-    later is a scan, a notice and, where it arrived, a delivery too late. The last instant of the record is the end.
+    A seller's order is canceled four days (same local clock time) after its latest shipping limit if by then it has
+    neither gone to the carrier nor been canceled; its payment is refunded once it was paid. An order that went to the
+    carrier later counts a scan, a notice and, if it arrived, a delivery too late. The last instant of the record is the
+    end.
     """
     items: dict[str, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(rows_of("olist_order_items_dataset.csv"), key=lambda x: int(x["order_item_id"])):
@@ -200,25 +202,25 @@ def counted() -> dict[str, Any]:
     end = 0.0
     for row in rows_of("olist_orders_dataset.csv"):
         for seller, theirs in items[row["order_id"]].items():
-            said = time_of(row["order_purchase_timestamp"])
-            assert said is not None
+            latest = time_of(row["order_purchase_timestamp"])
+            assert latest is not None
             paid, carried, arrived = (
                 time_of(row[f"order_{name}"])
                 for name in ("approved_at", "delivered_carrier_date", "delivered_customer_date")
             )
-            said = max(said, paid or said)
-            shipped = said = max(said, carried or said)
+            latest = max(latest, paid or latest)
+            shipped = latest = max(latest, carried or latest)
             canceled = None
             if row["order_status"] == "canceled":
-                said += SECOND
+                latest += SECOND
                 if carried is None:
-                    canceled = said = said + SECOND
+                    canceled = latest = latest + SECOND
             elif row["order_status"] == "unavailable":
-                said += SECOND
-                canceled = said if carried is None else None
-            said = max(said, arrived or said)
-            end = max(end, utc(said))
-            due = max(time_of(x["shipping_limit_date"]) or said for x in theirs) + timedelta(days=4)
+                latest += SECOND
+                canceled = latest if carried is None else None
+            latest = max(latest, arrived or latest)
+            end = max(end, utc(latest))
+            due = max(time_of(x["shipping_limit_date"]) or latest for x in theirs) + timedelta(days=4)
             worth = sum(Decimal(x["price"]) + Decimal(x["freight_value"]) for x in theirs)
             orders.append(
                 (seller, utc(due), carried and utc(shipped), canceled and utc(canceled), paid, arrived, worth)
@@ -250,16 +252,16 @@ def test_on_the_olist_history_the_figures_are_those_of_a_count_of_the_csv(store:
     own = store.rescind("whatif", "--policy", "seller-portal", "--json").json
     assert (own["orders"], own["stimuli"], own["flips"], own["not_said_again"]) == (7_433, 33_808, [], {})
 
-    told = store.rescind("whatif", "--policy", "big-box", "--json").json
+    report = store.rescind("whatif", "--policy", "big-box", "--json").json
     count = counted()
     flips: Counter[str] = Counter()
-    for flip in told["flips"]:
+    for flip in report["flips"]:
         flips[flip["what"]] += flip["count"]
-    assert flips["deadline:late-ship"] == told["orders_changed"] == count["late"]["late"] == 787
+    assert flips["deadline:late-ship"] == report["orders_changed"] == count["late"]["late"] == 787
     assert flips["StartTracking"] == flips["Ship"] == count["late"]["shipped"] == 170
     assert flips["Deliver"] == count["late"]["delivered"] == 120
-    assert len(told["sellers"]) == count["sellers"] == 431
-    assert told["money"] == [
+    assert len(report["sellers"]) == count["sellers"] == 431
+    assert report["money"] == [
         {
             "currency": "BRL",
             "refunds_minor_before": count["before"],

@@ -8,7 +8,7 @@ import pytest
 from tests.broker.fixtures import Kafka
 from tests.integration.cluster.elsewhere import Elsewhere
 from tests.integration.cluster.serving import Together, together
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 from tests.postgresql.fixtures import new_schema
 from tests.postgresql.server import Server
 
@@ -26,7 +26,7 @@ def pair(kafka: Kafka, postgresql_server: Server, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def http(pair: Together) -> Iterator[Http]:
-    """Asks whoever does not follow what it is about."""
+    """A client whose requests go to a process that does not follow their order."""
     places = pair.places()
     assert set(places.values()) == {each.url for each in pair.all}, "each of the two follows a part"
     client = Elsewhere(pair.all, places)

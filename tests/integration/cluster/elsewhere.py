@@ -1,4 +1,4 @@
-"""A client that asks, about every order, a process that does not follow it."""
+"""A client that sends every request about an order to a process that does not follow the order."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from infra.api.session_tokens import HEADER, read_token, write_token
 from infra.http.forwarding import NOT_HERE
 from schemas.partitioning import partition_of
 from tests.integration.cluster.serving import PARTITIONS, Serving
-from tests.integration.http.asking import HERE, Http
-from tests.integration.kafka.waiting import SOON, soon
+from tests.integration.http.client import HERE, Http
+from tests.integration.kafka.waiting import TIMEOUT, wait_until
 
 ORDER = re.compile(r"/(?:v1/([^/]+)/orders|[od]/([^/]+))/([^/?]+).*")
 PLACING = re.compile(r"/v1/([^/]+)/orders")
@@ -36,7 +36,7 @@ class Router(httpx.AsyncBaseTransport):
 
     def __init__(self, serving: Sequence[Serving], followed_by: Mapping[int, str]) -> None:
         self.written: dict[int, int] = {}
-        """The last position of each partition that was answered: lists are asked for with it."""
+        """The last position of each partition in an answer; lists are requested with it."""
         self._urls = [each.url for each in serving]
         self._followed_by = followed_by
 
@@ -50,11 +50,11 @@ class Router(httpx.AsyncBaseTransport):
         else:
             url = next(each for each in self._urls if each != self._followed_by[_in(*order)])
         there = httpx.URL(url)
-        request.url = request.url.copy_with(port=there.port)  # the header Host says where it was meant to go
+        request.url = request.url.copy_with(port=there.port)  # the header Host still has the original address
         once = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))  # tests have several loops
-        until = time.monotonic() + SOON
+        until = time.monotonic() + TIMEOUT
         answer = await once.handle_async_request(request)
-        while NOT_HERE in answer.headers and time.monotonic() < until:  # the machine is busy: ask again, as is said
+        while NOT_HERE in answer.headers and time.monotonic() < until:  # the machine is busy: retry
             await answer.aclose()
             answer = await once.handle_async_request(request)
         for partition, position in read_token(answer.headers.get(HEADER)).items():
@@ -75,7 +75,7 @@ class Router(httpx.AsyncBaseTransport):
 
 
 class Elsewhere(Http):
-    """``Http``, over the network, to whoever does not follow what it is about."""
+    """``Http``, over the network, to a process that does not follow the order of the request."""
 
     def __init__(self, serving: Sequence[Serving], followed_by: Mapping[int, str]) -> None:
         self.router = Router(serving, followed_by)
@@ -85,5 +85,5 @@ class Elsewhere(Http):
         self.app: Any = SimpleNamespace(views=views)
 
     def _catch_up(self, timeout: float) -> bool:
-        soon(lambda: "rescind-stale" not in self.get("/v1/acme/orders").headers, timeout)
+        wait_until(lambda: "rescind-stale" not in self.get("/v1/acme/orders").headers, timeout)
         return True

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 
 from tests.integration.cluster.serving import Serving
-from tests.integration.http.asking import SUPPORT, SYSTEM, placing
+from tests.integration.http.client import SUPPORT, SYSTEM, placing
 
 LONGEST = 120.0
-"""Seconds in which each command must have its answer, whatever is killed meanwhile."""
+"""Seconds in which each command must have its answer, whichever process is killed."""
 QUANTITY = 5
 
 Step = tuple[str, str, dict[str, Any]]
@@ -22,7 +22,7 @@ Step = tuple[str, str, dict[str, Any]]
 
 
 def steps(order: str) -> list[Step]:
-    """What happens to each order: placed, two of five shipped and three cancelled by it, once more refused."""
+    """The commands of each order: placed, two of five shipped and three canceled by that, then refused once."""
     notice = {"actor": SYSTEM, "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 2}]}
     cancel = {"actor": SUPPORT, "reason": "out_of_stock", "rule": "seller-has-final-say", "lines": [1]}
     text = {"actor": SYSTEM, "message_id": "m1", "to": "buyer", "text": f"What becomes of {order}?"}
@@ -38,7 +38,7 @@ EVENTS = [
     "OrderPlaced", "PaymentReceived", "MessageSent", "LinePartiallyShipped", "AutoCanceled", "RefundDue",
     "CommandRefused",
 ]  # fmt: skip
-"""What the history of each order has, in this order, once."""
+"""The events in the history of each order, in this order, once."""
 
 
 class Load:
@@ -46,8 +46,8 @@ class Load:
 
     def __init__(self, alive: Callable[[], list[Serving]], clients: int = 3) -> None:
         self.answers: dict[tuple[str, str], httpx.Response] = {}
-        """By order and key, the first answer that stands."""
-        self.asked = 0
+        """By order and key, the first final answer."""
+        self.requested = 0
         self.turned_away = 0
         self.slowest = 0.0
         self._alive = alive
@@ -85,13 +85,13 @@ class Load:
     def _answer(
         self, client: httpx.Client, rng: random.Random, order: str, key: str, path: str, body: Any
     ) -> httpx.Response:
-        """Ask this one and that one, until there is an answer that stands."""
+        """Send a command to any process, until there is a final answer."""
         began = time.monotonic()
         while True:
             assert time.monotonic() - began < LONGEST, f"nobody answered {order} {key}"
             where = rng.choice(self._alive()).url
             url = f"{where}/v1/load/orders" + (f"/{order}{path}" if path else "")
-            self.asked += 1
+            self.requested += 1
             try:
                 answer = client.post(url, json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError:
@@ -106,19 +106,19 @@ class Load:
 
 
 def check(load: Load, serving: list[Serving]) -> None:
-    """Nothing acknowledged is lost, nothing happened twice, and whoever asks again anywhere hears the same."""
+    """Nothing acknowledged is lost, nothing happened twice, and a retry at any process gets the same answer."""
     rng = random.Random(1)
     wanted = {"place": 201, "say": 200, "ship": 200, "cancel": 409}
     for (order, key), answer in load.answers.items():
         assert answer.status_code == wanted[key], (order, key, answer.text)
     for order in load.orders:
         path = f"/v1/load/orders/{order}"
-        told = [each.get(f"{path}/history") for each in serving]
-        assert all(each.content == told[0].content for each in told)
-        assert [event["event"] for event in told[0].json()] == EVENTS, order
+        histories = [each.get(f"{path}/history") for each in serving]
+        assert all(each.content == histories[0].content for each in histories)
+        assert [event["event"] for event in histories[0].json()] == EVENTS, order
     for order, key in rng.sample(sorted(load.answers), min(60, len(load.answers))):
         path, body = next((path, body) for name, path, body in steps(order) if name == key)
-        again = rng.choice(serving).post(f"/v1/load/orders{f'/{order}{path}' if path else ''}", body, key)
+        repeated = rng.choice(serving).post(f"/v1/load/orders{f'/{order}{path}' if path else ''}", body, key)
         first = load.answers[order, key]
-        assert (again.status_code, again.content) == (first.status_code, first.content)
-        assert again.headers["rescind-replayed"] == "true"
+        assert (repeated.status_code, repeated.content) == (first.status_code, first.content)
+        assert repeated.headers["rescind-replayed"] == "true"

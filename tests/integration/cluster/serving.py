@@ -14,7 +14,7 @@ import httpx
 
 from infra.addresses.kafka import KafkaAt, Security, kafka_at
 from infra.cluster.membership import Group, Places
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 KEY = "c2hhcmUgc2hhcmUgc2hhcmUgc2hhcmUgc2hhcmUhISE="
@@ -62,7 +62,7 @@ class Serving:
         self.process.kill()
         self.process.wait(30)
 
-    def again(self) -> None:
+    def restart(self) -> None:
         """A new process in the same place, at the same address."""
         self.process = self._start()
 
@@ -73,7 +73,7 @@ class Serving:
         self.process.send_signal(signal.SIGCONT)
 
     def leave(self) -> None:
-        """It is asked to end, and does."""
+        """Send SIGTERM, and wait until it ends."""
         self.process.terminate()
         assert self.process.wait(60) == 0
 
@@ -83,7 +83,7 @@ class Serving:
             self.process.kill()
             self.process.wait(30)
 
-    # ---- asking ------------------------------------------------------------------------------------------------------
+    # ---- requests ----------------------------------------------------------------------------------------------------
 
     def post(self, path: str, body: Any, key: str, **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -116,7 +116,7 @@ class Together:
         made = Serving(self.environment, self._folder / str(len(self.all)))
         self.all.append(made)
         if wait:
-            soon(lambda: made.is_ready, 120)
+            wait_until(lambda: made.is_ready, 120)
         return made
 
     @property
@@ -124,17 +124,17 @@ class Together:
         return kafka_at(self.journal.removeprefix("kafka://"))
 
     def places(self) -> Places:
-        """Which process follows which partition, as the group says, once all of them have somebody."""
+        """The process that follows each partition according to the group, once every partition is followed."""
         group = Group(self.at, Security())
         found: list[Places] = []
 
         def all_of_them() -> bool:
-            said = group()
-            found[:] = [] if said is None else [said]
-            return said is not None and len(said) == PARTITIONS
+            followed = group()
+            found[:] = [] if followed is None else [followed]
+            return followed is not None and len(followed) == PARTITIONS
 
         try:
-            soon(all_of_them, 120)
+            wait_until(all_of_them, 120)
         finally:
             group.close()
         return found[0]
@@ -144,11 +144,11 @@ class Together:
         these = among or tuple(self.all)
         urls = {each.url for each in these}
         try:
-            soon(lambda: set(self.places().values()) == urls, 180)
-            soon(lambda: all(each.is_ready for each in these), 180)
+            wait_until(lambda: set(self.places().values()) == urls, 180)
+            wait_until(lambda: all(each.is_ready for each in these), 180)
         except AssertionError:
-            said = [f"{each.url} says {each.get('/readyz').text}" for each in these]
-            raise AssertionError(f"not shared out: {dict(self.places())}; {'; '.join(said)}") from None
+            states = [f"{each.url} says {each.get('/readyz').text}" for each in these]
+            raise AssertionError(f"not shared out: {dict(self.places())}; {'; '.join(states)}") from None
 
     def close(self) -> None:
         for each in self.all:

@@ -18,8 +18,8 @@ from tests.integration.cluster.elsewhere import order_in
 from tests.integration.cluster.load import EVENTS, Load, check
 from tests.integration.cluster.serving import PARTITIONS, Together, together
 from tests.integration.cluster.test_procedures_elsewhere import rescind
-from tests.integration.http.asking import SUPPORT, SYSTEM, placing
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import SUPPORT, SYSTEM, placing
+from tests.integration.kafka.waiting import wait_until
 from tests.integration.publishing.stage import read_topic
 from tests.postgresql.fixtures import new_schema
 from tests.postgresql.server import Server
@@ -39,7 +39,7 @@ def two(kafka: Kafka, postgresql_server: Server, tmp_path: Path) -> Iterator[Tog
 
 @contextmanager
 def watched(together: Together) -> Iterator[None]:
-    """The views never go back meanwhile."""
+    """Fails if the views go back."""
     watch = Watch(together)
     try:
         yield
@@ -81,35 +81,37 @@ class Watch:
 def as_the_log_has_them(together: Together, orders: int, folder: Path) -> None:
     """The views, cell by cell, once they have everything that was written."""
 
-    def told() -> int:
+    def rows() -> int:
         with psycopg.connect(together.postgresql, autocommit=True) as db:
             found = db.execute("SELECT count(*) FROM orders").fetchone()
         return 0 if found is None else int(found[0])
 
-    soon(lambda: told() == orders)
+    wait_until(lambda: rows() == orders)
     report = rescind(together, folder, "replay", "--check")
     assert report["differing"] == 0, report
     assert report["rows"]["orders"] == orders
 
 
 def published_once(together: Together, events: int) -> None:
-    """Every event of the log is on the public topic, once and in its order, whoever published it."""
+    """Every event of the log is on the public topic, once and in its order, whichever process published it."""
     topic = f"{together.at.prefix}.order-events"
-    soon(lambda: sum(map(len, read_topic(together.at.servers, topic).values())) >= events, 120)
+    wait_until(lambda: sum(map(len, read_topic(together.at.servers, topic).values())) >= events, 120)
     for partition, records in read_topic(together.at.servers, topic).items():
         positions = [dict(record.headers)["rescind-position"].decode() for record in records]
         assert positions == [f"{partition}:{position}" for position in range(len(records))]
     assert sum(map(len, read_topic(together.at.servers, topic).values())) == events
 
 
-def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(two: Together, tmp_path: Path) -> None:
+def test_a_process_is_killed_and_rejoins_and_a_third_one_joins_and_leaves_under_load(
+    two: Together, tmp_path: Path
+) -> None:
     first, second = two.all
     alive = [first, second]
     load = Load(lambda: list(alive))
 
     def goes_on() -> None:
         answered = len(load.answers)
-        soon(lambda: len(load.answers) > answered + 20)
+        wait_until(lambda: len(load.answers) > answered + 20)
 
     with watched(two):
         goes_on()
@@ -119,8 +121,8 @@ def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(t
         two.shared_out(second)
         print(f"all partitions are followed again {time.monotonic() - killed:.1f} s after a kill")
         goes_on()
-        first.again()
-        soon(lambda: first.is_ready, 120)
+        first.restart()
+        wait_until(lambda: first.is_ready, 120)
         alive.append(first)
         two.shared_out(first, second)
         third = two.start()
@@ -131,9 +133,9 @@ def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(t
         left = time.monotonic()
         third.leave()
         two.shared_out(first, second)
-        print(f"all partitions are followed again {time.monotonic() - left:.1f} s after one was told to end")
+        print(f"all partitions are followed again {time.monotonic() - left:.1f} s after one was terminated")
         load.stop()
-    print(f"{len(load.orders)} orders, asked {load.asked} times, slowest {load.slowest:.1f} s")
+    print(f"{len(load.orders)} orders, asked {load.requested} times, slowest {load.slowest:.1f} s")
     check(load, [first, second])
     published_once(two, len(EVENTS) * len(load.orders))
     refunds = [
@@ -143,7 +145,7 @@ def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(t
     as_the_log_has_them(two, len(load.orders), tmp_path / "own")
 
 
-def test_a_frozen_process_wakes_up_and_what_it_still_believes_does_no_harm(two: Together, tmp_path: Path) -> None:
+def test_a_frozen_process_that_wakes_up_does_no_harm_with_its_old_state(two: Together, tmp_path: Path) -> None:
     sleeper, other = two.all
     mine = [partition for partition, url in two.places().items() if url == sleeper.url]
     assert 0 < len(mine) < PARTITIONS
@@ -154,7 +156,7 @@ def test_a_frozen_process_wakes_up_and_what_it_still_believes_does_no_harm(two: 
     notice = {"actor": SYSTEM, "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 3}]}
 
     def late_to(order: str) -> httpx.Response:
-        """By a connection of its own: the server closes one that was idle for so long."""
+        """Through a connection of its own: the server closes one that was idle for so long."""
         url = f"{sleeper.url}/v1/acme/orders/{order}/cancellations"
         return httpx.post(url, json=cancel, headers={"Idempotency-Key": "late"}, timeout=120, trust_env=False)
 
@@ -177,9 +179,9 @@ def test_a_frozen_process_wakes_up_and_what_it_still_believes_does_no_harm(two: 
                 assert answer.json()["rule"] == "shipped-lock"
         two.shared_out(sleeper, other)
         for order in orders:
-            told = [each.get(f"/v1/acme/orders/{order}/history") for each in two.all]
-            assert told[0].content == told[1].content
-            events = [event["event"] for event in told[0].json()]
+            histories = [each.get(f"/v1/acme/orders/{order}/history") for each in two.all]
+            assert histories[0].content == histories[1].content
+            events = [event["event"] for event in histories[0].json()]
             assert events[:5] == ["OrderPlaced", "PaymentReceived", "LinePartiallyShipped", "AutoCanceled", "RefundDue"]
             assert events[5:] in ([], ["CommandRefused"])
     as_the_log_has_them(two, len(orders), tmp_path / "own")

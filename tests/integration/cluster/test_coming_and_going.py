@@ -1,5 +1,5 @@
-"""A running engine whose partitions come and go under load: what is asked is answered or said to be elsewhere, views
-and erasures miss nothing, and no reader meets a file that was closed under it."""
+"""A running engine whose partitions are assigned and revoked under load: requests are answered or redirected, views and
+erasures miss nothing, and no reader finds its file closed."""
 
 import random
 import threading
@@ -15,8 +15,8 @@ from infra.local_state.slots import state_file
 from infra.projection.replaying import run_replay
 from infra.runtime.partition_runner import PartitionListener
 from infra.settings import Settings, load_settings
-from tests.integration.http.asking import SUPPORT, SYSTEM, Http, placing
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import SUPPORT, SYSTEM, Http, placing
+from tests.integration.kafka.waiting import wait_until
 
 PARTITIONS = 4
 
@@ -47,8 +47,8 @@ def assignment(app: App, settings: Settings) -> PartitionAssignment:
     return made
 
 
-def ask(app: App, body: dict[str, Any]) -> str:
-    """Ask until there is an answer that stands; what it is."""
+def submit(app: App, body: dict[str, Any]) -> str:
+    """Submit a command until there is a final answer, and return its kind."""
     until = time.monotonic() + 60
     while True:
         outcome = app.engine.submit(parse_command(dict(body))).result(60)
@@ -59,7 +59,7 @@ def ask(app: App, body: dict[str, Any]) -> str:
         time.sleep(0.01)
 
 
-def test_partitions_come_and_go_under_load_and_nothing_is_missed(tmp_path: Path) -> None:
+def test_partitions_are_assigned_and_revoked_under_load_and_nothing_is_missed(tmp_path: Path) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal?partitions={PARTITIONS}", synchronous="normal")
     rng = random.Random(7)
     with open_app(settings) as app:
@@ -76,7 +76,7 @@ def test_partitions_come_and_go_under_load_and_nothing_is_missed(tmp_path: Path)
                     "command": "CancelLines", "command_id": "c2", "marketplace": "acme", "order_id": order,
                     "actor": SUPPORT, "reason": "out_of_stock", "rule": "seller-has-final-say",
                 }  # fmt: skip
-                found[order] = [ask(app, place), ask(app, cancel), ask(app, place)]
+                found[order] = [submit(app, place), submit(app, cancel), submit(app, place)]
 
         workers = [threading.Thread(target=work, args=(orders[n::3],)) for n in range(3)]
         for worker in workers:
@@ -89,10 +89,10 @@ def test_partitions_come_and_go_under_load_and_nothing_is_missed(tmp_path: Path)
             attends.assign(partition)
             time.sleep(rng.uniform(0.0, 0.05))
         assert found == {order: ["accepted", "accepted", "accepted"] for order in orders}
-        soon(lambda: attends.settled)
+        wait_until(lambda: attends.settled)
         app.catch_up()
         assert app.views is not None
-        soon(lambda: len(app.views.positions) == PARTITIONS)  # type: ignore[union-attr]
+        wait_until(lambda: len(app.views.positions) == PARTITIONS)  # type: ignore[union-attr]
         assert app.views.catch_up(30)
         assert app.erasing.catch_up()
         assert app.views.trouble is None
@@ -106,7 +106,7 @@ def test_partitions_come_and_go_under_load_and_nothing_is_missed(tmp_path: Path)
     assert report.rows["orders"] == len(orders)
 
 
-def test_what_is_not_followed_is_said_to_be_and_never_a_defect(tmp_path: Path) -> None:
+def test_an_order_that_is_not_followed_here_is_answered_as_such_and_never_as_a_defect(tmp_path: Path) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal?partitions={PARTITIONS}", synchronous="normal")
     with open_app(settings) as app:
         http = Http(app)
@@ -117,7 +117,7 @@ def test_what_is_not_followed_is_said_to_be_and_never_a_defect(tmp_path: Path) -
         assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
         assert int(answer.headers["retry-after"]) >= 1
         attends.assign(partition)
-        soon(lambda: attends.settled)
+        wait_until(lambda: attends.settled)
         assert http.get(path).json()["version"] == 2
         attends.stop()
         http.close()

@@ -10,13 +10,13 @@ from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP
 from tests.integration.cluster.serving import PARTITIONS, Together
 from tests.integration.command_topic.stage import placed
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 from tests.integration.publishing.stage import read_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group(GROUP)]
 
 
-def test_each_is_accepted_once_whichever_process_follows_the_partition_that_it_came_by(pair: Together) -> None:
+def test_each_command_is_accepted_once_whichever_process_follows_its_partition(pair: Together) -> None:
     producer = Producer({"bootstrap.servers": pair.at.servers})  # as it is by default: CRC32 chooses the partition
     sent: dict[str, tuple[int, int]] = {}
 
@@ -41,7 +41,7 @@ def test_each_is_accepted_once_whichever_process_follows_the_partition_that_it_c
         found = [record for records in read_topic(pair.at.servers, pair.at.outcomes).values() for record in records]
         return [record for record in found if dict(record.headers).get("rescind-ask") == b"crc"]
 
-    soon(lambda: len(answered()) >= len(sent), 60)
+    wait_until(lambda: len(answered()) >= len(sent), 60)
     assert len(answered()) == len(sent)
     for record in answered():
         key, headers = record.key.decode().rpartition("/")[0], dict(record.headers)

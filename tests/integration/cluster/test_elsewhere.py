@@ -1,5 +1,5 @@
-"""Whoever does not follow an order gives the same answers about it: the tests of the HTTP API, as they are, asked of
-such a process."""
+"""A process that does not follow an order gives the same answers about it: the tests of the HTTP API run unchanged
+against such a process."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ from tests.integration.http import (
     test_subjects,
     test_writes,
 )
-from tests.integration.http.asking import BUYER, Http, placing
+from tests.integration.http.client import BUYER, Http, placing
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group("share")]
 
@@ -34,13 +34,13 @@ MODULES = (
     test_procedure_paths, test_subjects, test_ids_in_paths, test_methods, test_cross_site,
 )  # fmt: skip
 INSIDE = re.compile(r"http\.app\b|served\(|Tokened|tmp_path|Store\(|monkeypatch|\"0:\"")
-"""What looks into the one process that it asks, makes another, or knows of one partition only."""
-QUICK = "test_the_list_says_at_the_top_what_waits"
+"""Matches tests that look into the process, start another one, or know of one partition only."""
+QUICK = "test_the_list_shows_overdue_requests_at_the_top"
 """Looks at an order before a scheduler does, which cancels it."""
 
 
 def _of(module: Any) -> dict[str, Any]:
-    """The tests of a module that only ask, and the fixtures that these need."""
+    """The tests of a module that only send requests, and the fixtures that these need."""
     found = {}
     for name, value in vars(module).items():
         if getattr(value, "__module__", None) != module.__name__ or name == "http":
@@ -48,8 +48,8 @@ def _of(module: Any) -> dict[str, Any]:
         if name.startswith("test_") and inspect.isfunction(value):
             if name == QUICK:
                 continue
-            asks = {"http", "shipped", "listed", "shop"} & inspect.signature(value).parameters.keys()
-            if asks and not INSIDE.search(inspect.getsource(value)):
+            fixtures = {"http", "shipped", "listed", "shop"} & inspect.signature(value).parameters.keys()
+            if fixtures and not INSIDE.search(inspect.getsource(value)):
                 found[f"{name}_elsewhere"] = value
         elif type(value).__name__ == "FixtureFunctionDefinition" and not INSIDE.search(inspect.getsource(value)):
             found[name] = value
@@ -60,18 +60,18 @@ for _module in MODULES:
     globals().update(_of(_module))
 
 
-# ---- what those tests do not ask ------------------------------------------------------------------------------------
+# ---- further requests ------------------------------------------------------------------------------------------------
 
 
-def test_a_dashboard_is_told_wherever_the_sellers_newest_order_is(http: Http, pair: Together) -> None:
+def test_a_dashboard_is_answered_wherever_the_sellers_newest_order_is_followed(http: Http, pair: Together) -> None:
     answer = http.post("/v1/boards/orders", placing("B-1", seller_id="s-9"), "k1")
     token = answer.headers["rescind-position"]
-    told = [each.get("/v1/boards/sellers/s-9/dashboard", rescind_position=token) for each in pair.all]
-    assert [each.status_code for each in told] == [200, 200]
-    assert told[0].json()["orders"] == told[1].json()["orders"] == {"open": 1}
+    dashboards = [each.get("/v1/boards/sellers/s-9/dashboard", rescind_position=token) for each in pair.all]
+    assert [each.status_code for each in dashboards] == [200, 200]
+    assert dashboards[0].json()["orders"] == dashboards[1].json()["orders"] == {"open": 1}
 
 
-def test_both_say_the_same_of_an_order_byte_for_byte(http: Http, pair: Together) -> None:
+def test_both_processes_give_the_same_answer_byte_for_byte(http: Http, pair: Together) -> None:
     for number in range(PARTITIONS):
         order = order_in(number, marketplace="acme")
         placed = http.post("/v1/acme/orders", placing(order), "place")
@@ -83,13 +83,13 @@ def test_both_say_the_same_of_an_order_byte_for_byte(http: Http, pair: Together)
             assert (one.status_code, one.content) == (other.status_code, other.content)
             assert one.headers["etag"] == other.headers["etag"]
             assert "rescind-stale" not in one.headers
-        again = [each.post("/v1/acme/orders", placing(order), "place") for each in pair.all]
-        assert {(each.status_code, each.content, each.headers["rescind-replayed"]) for each in again} == {
+        repeated = [each.post("/v1/acme/orders", placing(order), "place") for each in pair.all]
+        assert {(each.status_code, each.content, each.headers["rescind-replayed"]) for each in repeated} == {
             (201, placed.content, "true")
         }
 
 
-def test_no_text_stands_in_clear_on_a_topic(http: Http, pair: Together) -> None:
+def test_no_text_is_in_clear_on_a_topic(http: Http, pair: Together) -> None:
     secret = "nobody may read this on a topic"
     order = http.place()
     body = {"actor": BUYER, "message_id": "m1", "to": "seller", "text": secret}
@@ -101,7 +101,7 @@ def test_no_text_stands_in_clear_on_a_topic(http: Http, pair: Together) -> None:
         assert not any(secret.encode() in record.value for record in records)
 
 
-def test_a_position_that_is_not_there_yet_is_stale_wherever_it_is_asked(http: Http, pair: Together) -> None:
+def test_a_position_that_is_not_reached_yet_is_stale_at_every_process(http: Http, pair: Together) -> None:
     order = http.place()
     partition = partition_of(order.removeprefix("/v1/").replace("/orders/", "/"), PARTITIONS)
     for each in pair.all:

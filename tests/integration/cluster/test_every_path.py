@@ -1,4 +1,5 @@
-"""Every path about one order is known to be: passed on to who follows it, or a write, which goes through the topic."""
+"""Every path about one order is classified: forwarded to the process that follows it, or a write, which is sent through
+the topic."""
 
 import re
 

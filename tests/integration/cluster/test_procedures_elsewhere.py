@@ -1,5 +1,5 @@
-"""The five procedures, walked row by row past whoever follows the order; and the command line on the same settings,
-which needs no share: it follows all partitions by itself."""
+"""The five procedures, row by row, through a process that does not follow the order; and the command line on the same
+settings, which needs no share because it follows all partitions by itself."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from tests.integration.cluster.serving import ROOT, Together
-from tests.integration.http.asking import Http, placing
+from tests.integration.http.client import Http, placing
 from tests.integration.http.test_procedures import STEPS, WALKS, Walk
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group("share")]
 
 
 def rescind(pair: Together, directory: Path, *arguments: str) -> Any:
-    """What a command prints as JSON, on the settings of the pair."""
+    """The JSON output of a command, on the settings of the pair."""
     command = [str(Path(sys.executable).with_name("rescind")), *arguments, "--json"]
     environment = {**os.environ, **pair.environment, "RESCIND_DIRECTORY": str(directory)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -36,8 +36,8 @@ def shop(pair: Together, http: Http, tmp_path_factory: pytest.TempPathFactory) -
     body = {"command": "PlaceOrder", "command_id": "c1", "marketplace": "acme", "at": at, **old}
     folder = tmp_path_factory.mktemp("import")
     (folder / "old.jsonl").write_text(json.dumps(body) + "\n", encoding="utf-8")
-    told = rescind(pair, folder / "own", "import", str(folder / "old.jsonl"))
-    assert (told["read"], told["accepted"]) == (1, 1)
+    report = rescind(pair, folder / "own", "import", str(folder / "old.jsonl"))
+    assert (report["read"], report["accepted"]) == (1, 1)
     return http
 
 

@@ -1,4 +1,4 @@
-"""Publishers of a process that follows no partition yet, and of partitions that come to it and go."""
+"""Publishers of a process that follows no partition yet, and of partitions that are assigned and revoked."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from infra.publishing.runner import PublishingOptions, open_publishing
 from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings
 from tests.broker.fixtures import GROUP, Kafka
-from tests.integration.http.asking import placing
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import placing
+from tests.integration.kafka.waiting import wait_until
 from tests.integration.publishing.stage import read_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
@@ -26,7 +26,9 @@ def place(order: str) -> dict[str, object]:
     return {"command": "PlaceOrder", "command_id": "c1", "marketplace": "acme", **placing(order)}
 
 
-def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_it(kafka: Kafka, tmp_path: Path) -> None:
+def test_instructions_from_the_start_on_are_published_by_whichever_process_follows(
+    kafka: Kafka, tmp_path: Path
+) -> None:
     prefix = kafka.prefix()
     settings = load_settings(
         journal=kafka.url(prefix, PARTITIONS), directory=str(tmp_path), publish="on", vault=str(tmp_path / "vault")
@@ -56,16 +58,16 @@ def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_i
             found = read_topic(kafka.servers, f"{prefix}.refunds")
             return sorted(record.key.decode() for records in found.values() for record in records)
 
-        for again in range(2):  # it comes, goes and comes again
+        for _ in range(2):  # it comes, goes and comes again
             for partition, follower in app.engine.followers.items():
                 path = state_file(slot, partition)
                 publishing.assign(follower, open_local_state(path, partition, PARTITIONS, read_only=True).state)
-            soon(lambda: len(refunds()) == len(orders))
-            if not again:
+            wait_until(lambda: len(refunds()) == len(orders))
+            if not _:
                 for partition in range(PARTITIONS):
                     publishing.revoke(partition)
                     publishing.revoke(partition)
                 assert (publishing.publishers, publishing.behind, publishing.trouble) == ({}, 0, {})
-        soon(lambda: publishing.behind == 0)
+        wait_until(lambda: publishing.behind == 0)
         assert refunds() == sorted(f"acme/{order}" for order in orders)
         publishing.stop()

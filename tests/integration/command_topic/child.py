@@ -13,11 +13,11 @@ def main(settings: str) -> None:
     with open_app(load_settings(**json.loads(settings)), AppOptions(publish=True, views=False)) as app:
         command_topic = app.command_topic
         assert command_topic is not None
-        said: list[int] | None = None
+        reported: list[int] | None = None
         while True:
-            if command_topic.assigned and sorted(command_topic.assigned) != said:
-                said = sorted(command_topic.assigned)
-                sys.stdout.write(json.dumps(said) + "\n")
+            if command_topic.assigned and sorted(command_topic.assigned) != reported:
+                reported = sorted(command_topic.assigned)
+                sys.stdout.write(json.dumps(reported) + "\n")
                 sys.stdout.flush()
             time.sleep(0.01)
 

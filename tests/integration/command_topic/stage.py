@@ -1,4 +1,5 @@
-"""Engines that take commands from a topic of a real broker, here or in processes of their own; who writes and reads."""
+"""Engines that process commands from a topic of a real broker, here or in processes of their own; a producer and a
+reader."""
 
 import json
 import subprocess
@@ -18,7 +19,7 @@ from infra.settings import Settings, load_settings
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import Kafka
 from tests.broker.topics import admin
-from tests.integration.publishing.stage import Killable, read_topic, soon
+from tests.integration.publishing.stage import Killable, read_topic, wait_until
 
 ROOT = Path(__file__).parents[3]
 TIMEOUT = 180.0
@@ -29,7 +30,9 @@ LINES = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
 BUYER, SELLER = {"kind": "buyer", "id": "b-1"}, {"kind": "seller", "id": "s-1"}
 
 
-def said(command: str, order_id: str, command_id: str, actor: Mapping[str, str] | None = None, **fields: Any) -> Body:
+def command_document(
+    command: str, order_id: str, command_id: str, actor: Mapping[str, str] | None = None, **fields: Any
+) -> Body:
     """A command of the marketplace acme."""
     who = actor or {"kind": "system", "id": "checkout"}
     own = {"command": command, "command_id": command_id, "marketplace": "acme", "order_id": order_id, "actor": who}
@@ -39,11 +42,11 @@ def said(command: str, order_id: str, command_id: str, actor: Mapping[str, str] 
 def placed(order_id: str, command_id: str = "place", **fields: Any) -> Body:
     """An order of ten lamps, paid."""
     of = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", "lines": LINES}
-    return said("PlaceOrder", order_id, command_id, **(of | fields))
+    return command_document("PlaceOrder", order_id, command_id, **(of | fields))
 
 
 class Child(Killable):
-    """An engine in a process of its own, which takes commands until it is killed."""
+    """An engine in a process of its own, which processes commands until it is killed."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -113,7 +116,7 @@ class Stage:
         self.children.append(child)
         return child
 
-    # ---- who writes --------------------------------------------------------------------------------------------------
+    # ---- the producer ------------------------------------------------------------------------------------------------
 
     @property
     def producer(self) -> Any:
@@ -140,7 +143,7 @@ class Stage:
         )  # fmt: skip
         return partition, future.get(TIMEOUT).offset
 
-    # ---- who reads ---------------------------------------------------------------------------------------------------
+    # ---- the reader --------------------------------------------------------------------------------------------------
 
     def seen(self, topic: str, *, committed: bool = True) -> list[Any]:
         """Every record of a topic, of one partition after the other."""
@@ -148,7 +151,7 @@ class Stage:
         return [record for records in found.values() for record in records]
 
     def outcomes(self) -> dict[str, list[dict[str, Any]]]:
-        """What a read_committed reader sees: key → the outcomes, with their headers under ``headers``."""
+        """The outcomes by key, for a read_committed reader, with their headers under ``headers``."""
         found: dict[str, list[dict[str, Any]]] = {}
         for record in self.seen("outcomes"):
             headers = {name: value.decode() for name, value in record.headers}
@@ -161,8 +164,8 @@ class Stage:
 
     def group(self) -> dict[str, list[int]]:
         """The members, and which partitions each of them has."""
-        with admin(self.at.servers) as asking:
-            members = asking.describe_groups([self.at.engines])[self.at.engines]["members"]
+        with admin(self.at.servers) as admin_client:
+            members = admin_client.describe_groups([self.at.engines])[self.at.engines]["members"]
         return {
             each["group_instance_id"]: [
                 partition
@@ -174,7 +177,7 @@ class Stage:
 
     def wait_for(self, outcomes: int, timeout: float = TIMEOUT) -> dict[str, list[dict[str, Any]]]:
         """Wait until there are so many outcomes."""
-        soon(lambda: len(self.seen("outcomes")) >= outcomes, timeout)
+        wait_until(lambda: len(self.seen("outcomes")) >= outcomes, timeout)
         return self.outcomes()
 
 
@@ -183,4 +186,15 @@ def new_name() -> str:
     return uuid.uuid4().hex[:12]
 
 
-__all__ = ["BUYER", "SELLER", "Body", "Callable", "Child", "Stage", "new_name", "placed", "said", "soon"]
+__all__ = [
+    "BUYER",
+    "SELLER",
+    "Body",
+    "Callable",
+    "Child",
+    "Stage",
+    "command_document",
+    "new_name",
+    "placed",
+    "wait_until",
+]

@@ -13,8 +13,8 @@ from infra.app import App
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import admin
-from tests.integration.command_topic.stage import BUYER, TIMEOUT, Body, Stage, placed, said, soon
-from tests.integration.command_topic.test_breaking_it import killed_again_and_again
+from tests.integration.command_topic.stage import BUYER, TIMEOUT, Body, Stage, command_document, placed, wait_until
+from tests.integration.command_topic.test_breaking_it import killed_repeatedly
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 
@@ -60,7 +60,7 @@ def test_producers_with_their_default_settings_have_all_their_commands_accepted(
     with stage.open():
         sent = {order: stage.send(placed(order), [("rescind-ask", order.encode())]) for order in orders}
         for order in orders:
-            body = said("Ship", order, "ship", shipment_id="s1")
+            body = command_document("Ship", order, "ship", shipment_id="s1")
             python.send(stage.at.commands, key=f"acme/{order}".encode(), value=json.dumps(body).encode()).get(30)
         python.close(10)
         found = stage.wait_for(2 * len(orders))
@@ -82,7 +82,7 @@ def test_an_orders_commands_are_decided_in_the_order_in_which_they_were_sent(sta
     order = next(f"PO-{n}" for n in range(99) if stage.send(placed(f"PO-{n}"))[0] != home(f"PO-{n}", stage))
     for number in range(30):
         one = [{"line": 1, "quantity": 1}]
-        stage.send(said("Ship", order, f"ship-{number}", shipment_id=f"s{number}", lines=one))
+        stage.send(command_document("Ship", order, f"ship-{number}", shipment_id=f"s{number}", lines=one))
     with stage.open() as app:
         stage.wait_for(len(stage.seen("commands")))
         assert_in_order(stage, order)
@@ -98,24 +98,24 @@ def assert_in_order(stage: Stage, order: str) -> None:
 
 def test_a_text_in_clear_is_sealed_before_its_command_is_passed_on(stage: AnyPartition) -> None:
     order = next(f"PO-{n}" for n in range(99) if stage.send(placed(f"PO-{n}"))[0] != home(f"PO-{n}", stage))
-    sent = stage.send(said("SendMessage", order, "m1", BUYER, message_id="m1", to="seller", text=SECRET))
+    sent = stage.send(command_document("SendMessage", order, "m1", BUYER, message_id="m1", to="seller", text=SECRET))
     with stage.open() as app:
-        soon(lambda: f"acme/{order}/m1" in stage.outcomes())
+        wait_until(lambda: f"acme/{order}/m1" in stage.outcomes())
         (event,) = stage.outcomes()[f"acme/{order}/m1"][0]["events"]
         assert app.vault.open(event["data"]["text"]["reference"]) == SECRET
     with_it = [(each.partition, each.offset) for each in stage.seen("commands") if b"Winter" in each.value]
     assert with_it == [sent]
 
 
-def test_what_was_passed_on_is_not_passed_on_again_where_the_group_has_forgotten_everything(
+def test_forwarded_commands_are_not_forwarded_again_after_the_group_lost_its_offsets(
     stage: AnyPartition,
 ) -> None:
     def forget(app: App) -> None:
         app.close()
         group = f"{stage.at.prefix}.engines"
-        with admin(stage.at.servers) as asking:
-            soon(lambda: not asking.describe_groups([group])[group]["members"])
-            asking.delete_groups([group])
+        with admin(stage.at.servers) as admin_client:
+            wait_until(lambda: not admin_client.describe_groups([group])[group]["members"])
+            admin_client.delete_groups([group])
 
     app = stage.open()
     sent = [stage.send(placed(f"PO-{number}")) for number in range(12)]
@@ -123,7 +123,7 @@ def test_what_was_passed_on_is_not_passed_on_again_where_the_group_has_forgotten
     forged = next(partition for partition in range(stage.partitions) if partition != sent[0][0])
     headers = [("rescind-input", f"{input_topic(stage)}:{sent[0][0]}:{10**6}".encode())]
     stage.send_raw(forged, b"acme/PO-0", b"{}", headers)  # it claims to be a copy, and is none
-    soon(lambda: len(stage.seen("dead-letters")) == 1)
+    wait_until(lambda: len(stage.seen("dead-letters")) == 1)
     forget(app)
     sent += [stage.send(placed(f"PO-{number}")) for number in range(12, 24)]
     with stage.open():
@@ -144,5 +144,5 @@ def input_topic(stage: Stage) -> str:
 
 
 @pytest.mark.slow
-def test_an_engine_that_is_killed_again_and_again_passes_each_input_on_once(stage: AnyPartition) -> None:
-    killed_again_and_again(stage, 4, 3)
+def test_an_engine_that_is_killed_repeatedly_forwards_each_input_once(stage: AnyPartition) -> None:
+    killed_repeatedly(stage, 4, 3)

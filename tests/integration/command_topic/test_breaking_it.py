@@ -1,7 +1,7 @@
-"""Engines that take commands are killed, frozen, stopped and joined by others: each input has exactly one outcome.
+"""Engines that process commands are killed, frozen, stopped and joined by others: each input has exactly one outcome.
 
-The judge is a read_committed reader of the topics alone: every input that was sent is answered once, of each order in
-the order of its inputs, and no event stands in two answers.
+A read_committed reader of the topics alone decides: every input that was sent is answered once, of each order in the
+order of its inputs, and no event is in two answers.
 """
 
 import random
@@ -14,7 +14,7 @@ import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.local import LocalCluster
-from tests.integration.command_topic.stage import Child, Stage, placed, said, soon
+from tests.integration.command_topic.stage import Child, Stage, command_document, placed, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 
@@ -28,7 +28,7 @@ def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
 
 
 class Writer:
-    """Sends commands of several orders, one after the other, until it is told to stop."""
+    """Sends commands of several orders, one after the other, until it is stopped."""
 
     def __init__(self, stage: Stage, pause: float = 0.015) -> None:
         self._stage = stage
@@ -56,18 +56,22 @@ class Writer:
             order = f"PO-{chance.randrange(ORDERS)}"
             one = [{"line": 1, "quantity": 1}]
             if chance.random() < 0.02:
-                partition = self._stage.send(said("Ship", order, f"odd-{number}", shipment_id="", lines=one))
-            elif chance.random() < 0.05:  # said before: the first answer again
-                partition = self._stage.send(said("Ship", order, "twice", shipment_id="twice", lines=one))
+                partition = self._stage.send(
+                    command_document("Ship", order, f"odd-{number}", shipment_id="", lines=one)
+                )
+            elif chance.random() < 0.05:  # sent before: the first answer is repeated
+                partition = self._stage.send(command_document("Ship", order, "twice", shipment_id="twice", lines=one))
             else:
-                partition = self._stage.send(said("Ship", order, f"c{number}", shipment_id=f"s{number}", lines=one))
+                partition = self._stage.send(
+                    command_document("Ship", order, f"c{number}", shipment_id=f"s{number}", lines=one)
+                )
             self.sent.append(partition)
 
 
 def all_answered_once(stage: Stage, sent: list[tuple[int, int]], timeout: float = 180.0) -> None:
     """Wait for as many outcomes as inputs; then each input has exactly one, in order, and nothing was decided twice."""
     try:
-        soon(lambda: len(stage.seen("outcomes")) >= len(sent), timeout)
+        wait_until(lambda: len(stage.seen("outcomes")) >= len(sent), timeout)
     except AssertionError as late:
         raise AssertionError(f"{len(sent)} were sent, {len(stage.answered())} answered; {stage.group()}") from late
     wanted, answered = Counter(f"{partition}:{offset}" for partition, offset in sent), Counter(stage.answered())
@@ -87,27 +91,27 @@ def all_answered_once(stage: Stage, sent: list[tuple[int, int]], timeout: float 
                 assert events.setdefault(at, key) == key, "one event answers one command"
 
 
-def killed_again_and_again(stage: Stage, kills: int, seed: int) -> None:
+def killed_repeatedly(stage: Stage, kills: int, seed: int) -> None:
     chance = random.Random(seed)
     child = stage.child("one")
     with Writer(stage) as writer:
         for _ in range(kills):
             child.joined()
             seen = len(stage.answered())
-            soon(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
+            wait_until(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
             threading.Event().wait(chance.uniform(0.0, 0.8))  # a moment that is not chosen by what happens
             child.kill()
             child = stage.child("one")
     all_answered_once(stage, writer.sent)
 
 
-def test_an_engine_that_is_killed_again_and_again_answers_each_input_once(stage: Stage) -> None:
-    killed_again_and_again(stage, 5, 1)
+def test_an_engine_that_is_killed_repeatedly_answers_each_input_once(stage: Stage) -> None:
+    killed_repeatedly(stage, 5, 1)
 
 
 @pytest.mark.slow
 def test_an_engine_that_is_killed_thirty_times_answers_each_input_once(stage: Stage) -> None:
-    killed_again_and_again(stage, 30, 2)
+    killed_repeatedly(stage, 30, 2)
 
 
 @pytest.mark.slow
@@ -115,17 +119,17 @@ def test_two_engines_share_the_inputs_and_one_that_is_stopped_leaves_them_to_the
     with Writer(stage) as writer, stage.open("one") as one:
         assert one.command_topic is not None
         first = one.command_topic
-        soon(lambda: len(first.assigned) == stage.partitions)
+        wait_until(lambda: len(first.assigned) == stage.partitions)
         other = stage.child("two")
         other.joined()
-        soon(lambda: len(first.assigned) < stage.partitions)
+        wait_until(lambda: len(first.assigned) < stage.partitions)
         seen = len(stage.answered())
-        soon(lambda: len(stage.answered()) > seen + 50)
+        wait_until(lambda: len(stage.answered()) > seen + 50)
         other.kill()
-        soon(lambda: len(first.assigned) == stage.partitions)
-        again = stage.child("two")
-        again.joined()
-        soon(lambda: len(first.assigned) < stage.partitions)
+        wait_until(lambda: len(first.assigned) == stage.partitions)
+        restarted = stage.child("two")
+        restarted.joined()
+        wait_until(lambda: len(first.assigned) < stage.partitions)
     all_answered_once(stage, writer.sent)
 
 
@@ -133,16 +137,16 @@ def test_an_engine_that_wakes_after_its_session_has_ended_adds_nothing(stage: St
     zombie = stage.child("one")
     with Writer(stage) as writer:
         zombie.joined()
-        soon(lambda: len(stage.answered()) > 20)
+        wait_until(lambda: len(stage.answered()) > 20)
         zombie.freeze()
         successor: Child = stage.child("two")
         assert successor.joined() == list(range(stage.partitions))
         seen = len(stage.answered())
-        soon(lambda: len(stage.answered()) > seen + 50)
+        wait_until(lambda: len(stage.answered()) > seen + 50)
         zombie.thaw()
-        soon(lambda: len(zombie.joined()) < stage.partitions)
+        wait_until(lambda: len(zombie.joined()) < stage.partitions)
         seen = len(stage.answered())
-        soon(lambda: len(stage.answered()) > seen + 50)
+        wait_until(lambda: len(stage.answered()) > seen + 50)
     all_answered_once(stage, writer.sent)
 
 
@@ -157,20 +161,20 @@ def test_three_engines_that_are_killed_and_frozen_in_turn_answer_each_input_once
             name = chance.choice(sorted(children))
             if chance.random() < 0.5:
                 children[name].kill()
-                threading.Event().wait(chance.uniform(0.0, 14.0))  # its session ends meanwhile, or not
+                threading.Event().wait(chance.uniform(0.0, 14.0))  # its session may end in this time
                 children[name] = stage.child(name)
             else:
                 children[name].freeze()
                 threading.Event().wait(chance.uniform(5.0, 14.0))
                 children[name].thaw()
             seen = len(stage.answered())
-            soon(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
+            wait_until(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
     all_answered_once(stage, writer.sent)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_broker_that_goes_away_and_comes_back_holds_up_the_answers_and_no_more(
+def test_a_broker_that_is_away_for_a_while_only_delays_the_answers(
     cluster: Callable[..., LocalCluster], tmp_path: Path, how: str
 ) -> None:
     brokers = cluster(1, {"broker.session.timeout.ms": "1000", "broker.heartbeat.interval.ms": "200"})
@@ -180,14 +184,14 @@ def test_a_broker_that_goes_away_and_comes_back_holds_up_the_answers_and_no_more
         with Writer(stage) as writer:
             for _ in range(1 if how == "killed" else 2):
                 seen = len(stage.answered())
-                soon(lambda seen=seen: len(stage.answered()) > seen + 20)  # type: ignore[misc]
+                wait_until(lambda seen=seen: len(stage.answered()) > seen + 20)  # type: ignore[misc]
                 if how == "killed":
                     brokers.node(1).kill()
-                    soon(lambda: command_topic.trouble is not None)
+                    wait_until(lambda: command_topic.trouble is not None)
                     brokers.restart(1)
                 else:
                     brokers.node(1).freeze()
                     threading.Event().wait(13.0)  # longer than a transaction may take
                     brokers.node(1).thaw()
-                soon(lambda: command_topic.trouble is None)
+                wait_until(lambda: command_topic.trouble is None)
         all_answered_once(stage, writer.sent)

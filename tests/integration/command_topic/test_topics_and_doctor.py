@@ -1,4 +1,4 @@
-"""What the command line makes, compares and finds of commands by a topic."""
+"""The command line creates and compares the topics of commands, and the doctor examines them."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from infra.cli.main import run
 from infra.settings import SettingsError, load_settings
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import admin
-from tests.integration.command_topic.stage import Stage, placed, soon
+from tests.integration.command_topic.stage import Stage, placed, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 
@@ -24,8 +24,8 @@ def stage(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stag
 
 
 def found(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    said: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return said
+    report: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return report
 
 
 def test_the_topics_of_commands_are_made_beside_the_journals_and_compared(
@@ -40,18 +40,18 @@ def test_the_topics_of_commands_are_made_beside_the_journals_and_compared(
     kinds = {name.removeprefix(f"{prefix}."): count for name, count in made.items()}
     assert kinds == {"journal": 2, "control": 1, "commands": 2, "outcomes": 2, "dead-letters": 2}
     assert run(["topics", "check", "--json"]) == 0
-    keeps = {f["topic"]: f["found"] for f in found(capsys) if f["what"] == "retention.ms"}
-    assert keeps[f"{prefix}.commands"] == keeps[f"{prefix}.outcomes"] == "-1"
+    retention = {f["topic"]: f["found"] for f in found(capsys) if f["what"] == "retention.ms"}
+    assert retention[f"{prefix}.commands"] == retention[f"{prefix}.outcomes"] == "-1"
     monkeypatch.setenv("RESCIND_PUBLISH", "on")  # later: what is there is taken in
     assert run(["topics", "create", "--json"]) == 0
     assert f"{prefix}.order-events" in json.loads(capsys.readouterr().out)["made"]
-    with admin(kafka.servers) as asking:
-        asking.delete_topics([f"{prefix}.outcomes"])
-    soon(lambda: run(["topics", "check"]) == 1)
+    with admin(kafka.servers) as admin_client:
+        admin_client.delete_topics([f"{prefix}.outcomes"])
+    wait_until(lambda: run(["topics", "check"]) == 1)
     assert "outcomes" in capsys.readouterr().out
 
 
-def test_the_doctor_says_how_many_are_not_answered_and_who_takes_them(
+def test_the_doctor_reports_unanswered_commands_and_whether_an_engine_processes_them(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def commands() -> dict[str, Any]:
@@ -65,11 +65,11 @@ def test_the_doctor_says_how_many_are_not_answered_and_who_takes_them(
             stage.wait_for(1)
             assert commands()["state"] == "ok"
         stage.send(placed("PO-2"))
-        soon(lambda: commands()["state"] == "wrong")  # once the session of the engine that ended is over
+        wait_until(lambda: commands()["state"] == "wrong")  # once the session of the engine that ended is over
         assert "1 are unanswered, and no engine takes commands" in commands()["said"]
         with stage.open():
             stage.wait_for(2)
-            soon(lambda: commands()["state"] == "ok")
+            wait_until(lambda: commands()["state"] == "ok")
 
 
 def test_commands_need_topics() -> None:

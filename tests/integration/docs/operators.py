@@ -5,18 +5,18 @@ from typing import Any, Final
 Body = dict[str, Any]
 
 NOW: Final = "2026-03-16T10:00:00Z"
-"""The instant as of which the page asks."""
+"""The instant as of which the page shows its answers."""
 BUYER, SELLER, SUPPORT = "buyer", "seller", "support"
 
 
-class Telling:
+class Story:
     """Commands, one after another."""
 
     def __init__(self) -> None:
         self.commands: list[Body] = []
         self._sellers: dict[str, str] = {}
 
-    def say(self, command: str, order_id: str, at: str, actor: str = "system", **fields: Any) -> None:
+    def add(self, command: str, order_id: str, at: str, actor: str = "system", **fields: Any) -> None:
         """``at``: day and time in March 2026, like ``02 10:00``."""
         ids = {BUYER: f"b-{order_id}", SELLER: self._sellers.get(order_id, ""), SUPPORT: "desk", "system": "shop"}
         day, clock = at.split()
@@ -34,11 +34,11 @@ class Telling:
 
     def place(self, order_id: str, at: str, seller: str, policy: str, **fields: Any) -> None:
         self._sellers[order_id] = seller
-        given = {"currency": "USD", "lines": [line(1, 1, "25.00")], **fields}
-        self.say("PlaceOrder", order_id, at, buyer_id=f"b-{order_id}", seller_id=seller, policy=policy, **given)
+        terms = {"currency": "USD", "lines": [line(1, 1, "25.00")], **fields}
+        self.add("PlaceOrder", order_id, at, buyer_id=f"b-{order_id}", seller_id=seller, policy=policy, **terms)
 
-    def asked(self, order_id: str, at: str) -> None:
-        self.say("RequestCancel", order_id, at, BUYER, request_id="r1", reason="changed_mind")
+    def request(self, order_id: str, at: str) -> None:
+        self.add("RequestCancel", order_id, at, BUYER, request_id="r1", reason="changed_mind")
 
 
 def line(number: int, quantity: int, price: str) -> Body:
@@ -47,17 +47,17 @@ def line(number: int, quantity: int, price: str) -> Body:
 
 def commands() -> list[Body]:
     """Two sellers, fourteen days: something for each of the ten questions."""
-    told = Telling()
-    _requests(told)
-    _money(told)
-    _shipments(told)
-    _disputes(told)
-    _billed_again(told)
-    return sorted(told.commands, key=lambda command: command["at"])
+    story = Story()
+    _requests(story)
+    _money(story)
+    _shipments(story)
+    _disputes(story)
+    _rebilled(story)
+    return sorted(story.commands, key=lambda command: command["at"])
 
 
-def _requests(told: Telling) -> None:
-    for number, (seller, asked, decision, decided) in enumerate(
+def _requests(story: Story) -> None:
+    for number, (seller, requested, decision, decided) in enumerate(
         [
             ("s-lamps", "02 12:00", "ApproveCancel", "02 13:00"),
             ("s-lamps", "02 12:00", "ApproveCancel", "02 15:30"),
@@ -68,60 +68,60 @@ def _requests(told: Telling) -> None:
         1,
     ):
         order_id = f"ask-{number}"
-        told.place(order_id, "02 10:00", seller, "everything-store")
-        told.asked(order_id, asked)
-        told.say(decision, order_id, decided, SELLER, request_id="r1")
-    told.place("ask-6", "10 10:00", "s-rugs", "everything-store")
-    told.asked("ask-6", "10 12:00")
-    told.place("ask-7", "15 10:00", "s-rugs", "everything-store")
-    told.asked("ask-7", "15 12:00")
+        story.place(order_id, "02 10:00", seller, "everything-store")
+        story.request(order_id, requested)
+        story.add(decision, order_id, decided, SELLER, request_id="r1")
+    story.place("ask-6", "10 10:00", "s-rugs", "everything-store")
+    story.request("ask-6", "10 12:00")
+    story.place("ask-7", "15 10:00", "s-rugs", "everything-store")
+    story.request("ask-7", "15 12:00")
 
 
-def _money(told: Telling) -> None:
-    told.place("gone-1", "05 10:00", "s-lamps", "everything-store")
-    told.say("CancelLines", "gone-1", "06 10:00", SELLER, reason="out_of_stock")
-    told.say("ConfirmRefund", "gone-1", "07 10:00", refund_id="refund-1")
-    told.place("gone-2", "05 11:00", "s-lamps", "everything-store")
-    told.say("CancelLines", "gone-2", "06 11:00", SELLER, reason="pricing_error")
-    told.say("FailRefund", "gone-2", "08 10:00", refund_id="refund-1")
-    told.place("gone-3", "15 09:00", "s-lamps", "everything-store")
-    told.say("CancelLines", "gone-3", "15 10:00", SELLER, reason="out_of_stock")
-    told.place("short-1", "05 10:00", "s-lamps", "seller-portal", lines=[line(1, 10, "10.00")])
-    told.say("Ship", "short-1", "06 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
-    told.say("Ship", "short-1", "06 12:00", SELLER, shipment_id="asn-2", lines=[{"line": 1, "quantity": 1}])
+def _money(story: Story) -> None:
+    story.place("gone-1", "05 10:00", "s-lamps", "everything-store")
+    story.add("CancelLines", "gone-1", "06 10:00", SELLER, reason="out_of_stock")
+    story.add("ConfirmRefund", "gone-1", "07 10:00", refund_id="refund-1")
+    story.place("gone-2", "05 11:00", "s-lamps", "everything-store")
+    story.add("CancelLines", "gone-2", "06 11:00", SELLER, reason="pricing_error")
+    story.add("FailRefund", "gone-2", "08 10:00", refund_id="refund-1")
+    story.place("gone-3", "15 09:00", "s-lamps", "everything-store")
+    story.add("CancelLines", "gone-3", "15 10:00", SELLER, reason="out_of_stock")
+    story.place("short-1", "05 10:00", "s-lamps", "seller-portal", lines=[line(1, 10, "10.00")])
+    story.add("Ship", "short-1", "06 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+    story.add("Ship", "short-1", "06 12:00", SELLER, shipment_id="asn-2", lines=[{"line": 1, "quantity": 1}])
     yen = [line(1, 4, "1500"), line(2, 1, "900")]
-    told.place("short-2", "09 10:00", "s-rugs", "seller-portal", currency="JPY", lines=yen)
-    told.say("Ship", "short-2", "14 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+    story.place("short-2", "09 10:00", "s-rugs", "seller-portal", currency="JPY", lines=yen)
+    story.add("Ship", "short-2", "14 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
 
 
-def _shipments(told: Telling) -> None:
+def _shipments(story: Story) -> None:
     two = [line(1, 1, "5.00"), line(2, 1, "7.00")]
-    told.place("late-1", "02 10:00", "s-rugs", "general-store", ship_by="2026-03-04T00:00:00Z", lines=two)
-    told.say("Ship", "late-1", "05 10:00", SELLER, shipment_id="asn-1", lines=[1])
-    told.say("ReviseShipBy", "late-1", "05 11:00", SELLER, ship_by="2026-03-09T00:00:00Z")
-    told.say("TakeAlternative", "late-1", "05 12:00", BUYER)
-    told.say("Ship", "late-1", "06 10:00", SELLER, shipment_id="asn-2", lines=[2])
-    told.say("Deliver", "late-1", "08 10:00")
-    told.place("late-2", "02 10:00", "s-lamps", "general-store", ship_by="2026-03-04T00:00:00Z")
-    told.say("Ship", "late-2", "03 10:00", SELLER, shipment_id="asn-1")
-    told.place("late-3", "02 10:00", "s-lamps", "general-store", ship_by="2026-03-04T00:00:00Z")
-    told.say("Ship", "late-3", "05 10:00", SELLER, shipment_id="asn-1")
-    told.say("VoidShipment", "late-3", "05 11:00", SUPPORT, shipment_id="asn-1", note="It never left.")
+    story.place("late-1", "02 10:00", "s-rugs", "general-store", ship_by="2026-03-04T00:00:00Z", lines=two)
+    story.add("Ship", "late-1", "05 10:00", SELLER, shipment_id="asn-1", lines=[1])
+    story.add("ReviseShipBy", "late-1", "05 11:00", SELLER, ship_by="2026-03-09T00:00:00Z")
+    story.add("TakeAlternative", "late-1", "05 12:00", BUYER)
+    story.add("Ship", "late-1", "06 10:00", SELLER, shipment_id="asn-2", lines=[2])
+    story.add("Deliver", "late-1", "08 10:00")
+    story.place("late-2", "02 10:00", "s-lamps", "general-store", ship_by="2026-03-04T00:00:00Z")
+    story.add("Ship", "late-2", "03 10:00", SELLER, shipment_id="asn-1")
+    story.place("late-3", "02 10:00", "s-lamps", "general-store", ship_by="2026-03-04T00:00:00Z")
+    story.add("Ship", "late-3", "05 10:00", SELLER, shipment_id="asn-1")
+    story.add("VoidShipment", "late-3", "05 11:00", SUPPORT, shipment_id="asn-1", note="It never left.")
 
 
-def _disputes(told: Telling) -> None:
+def _disputes(story: Story) -> None:
     for number, outcome in enumerate(("grant", "deny", "deny"), 1):
         order_id = f"disputed-{number}"
-        told.place(order_id, "02 10:00", "s-rugs", "mutual-consent")
-        told.asked(order_id, "02 11:00")
-        told.say("DeclineCancel", order_id, "03 10:00", SELLER, request_id="r1")
-        told.say("OpenDispute", order_id, "04 10:00", BUYER, dispute_id="d1", about="r1")
-        told.say("EscalateDispute", order_id, "04 11:00", BUYER, dispute_id="d1", ticket="T-1")
+        story.place(order_id, "02 10:00", "s-rugs", "mutual-consent")
+        story.request(order_id, "02 11:00")
+        story.add("DeclineCancel", order_id, "03 10:00", SELLER, request_id="r1")
+        story.add("OpenDispute", order_id, "04 10:00", BUYER, dispute_id="d1", about="r1")
+        story.add("EscalateDispute", order_id, "04 11:00", BUYER, dispute_id="d1", ticket="T-1")
         decided = {"dispute_id": "d1", "outcome": outcome, "rule": "seller-has-final-say"}
-        told.say("DecideDispute", order_id, "05 10:00", SUPPORT, **decided)
+        story.add("DecideDispute", order_id, "05 10:00", SUPPORT, **decided)
 
 
-def _billed_again(told: Telling) -> None:
+def _rebilled(story: Story) -> None:
     text = "It was canceled and left by UPS {} all the same. You would be billed again."
     steps: list[tuple[str, str, str, Body]] = [
         ("Acknowledge", "11 12:00", BUYER, {"accepts_item": True, "accepts_rebilling": True}),
@@ -131,10 +131,10 @@ def _billed_again(told: Telling) -> None:
     ]
     for number, taken in enumerate((0, 2, 2, 4), 1):
         order_id = f"left-{number}"
-        told.place(order_id, "09 10:00", "s-lamps", "seller-portal", lines=[line(1, 2, "40.00")])
-        told.say("Ship", order_id, "10 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+        story.place(order_id, "09 10:00", "s-lamps", "seller-portal", lines=[line(1, 2, "40.00")])
+        story.add("Ship", order_id, "10 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
         parcel = {"carrier": "UPS", "tracking_number": f"1Z{number}"}
-        told.say("ReportShippedAfterCancel", order_id, "11 10:00", SELLER, lines=[1], **parcel)
-        told.say("NotifyCustomer", order_id, "11 11:00", SELLER, text=text.format(parcel["tracking_number"]))
+        story.add("ReportShippedAfterCancel", order_id, "11 10:00", SELLER, lines=[1], **parcel)
+        story.add("NotifyCustomer", order_id, "11 11:00", SELLER, text=text.format(parcel["tracking_number"]))
         for command, at, actor, fields in steps[:taken]:
-            told.say(command, order_id, at, actor, **fields)
+            story.add(command, order_id, at, actor, **fields)

@@ -1,7 +1,7 @@
-"""docs/how-to/ask-the-tables.md: every query runs on both databases and gives what the orders' histories say.
+"""docs/how-to/ask-the-tables.md: every query runs on both databases and returns what the orders' histories have.
 
-The store is one that an earlier release left, with a history of operators' matters imported on top of it: so the tables
-are rebuilt by this release first.
+The store is one that an earlier release left, with a history of operators' matters imported on top of it. The tables
+are therefore rebuilt by this release first.
 """
 
 import json
@@ -58,14 +58,14 @@ def questions() -> list[Question]:
     found: list[Question] = []
     text = PAGE.read_text(encoding="utf-8")
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        asked = Question(section.splitlines()[0])
+        question = Question(section.splitlines()[0])
         for databases, query in re.findall(r"^### ([^\n]+)\n\n```sql\n(.*?)```", section, re.MULTILINE | re.DOTALL):
             for database in ("SQLite", "PostgreSQL") if databases == "Both databases" else (databases,):
-                asked.queries[database] = query
+                question.queries[database] = query
         table = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
         rows = [[cell.strip() for cell in line] for line in table]
-        asked.names, asked.answer = (rows[0], rows[2:]) if rows else ([], [])
-        found.append(asked)
+        question.names, question.answer = (rows[0], rows[2:]) if rows else ([], [])
+        found.append(question)
     return found
 
 
@@ -77,13 +77,13 @@ QUESTIONS: Final = questions()
 
 @dataclass
 class Places:
-    """The same tables in both databases, and the log to compare them with."""
+    """Equal tables in both databases, and the log to compare them with."""
 
     store: Store
     postgresql: str | None
     reader: Reader
 
-    def ask(self, database: str, query: str) -> tuple[list[str], list[Row]]:
+    def run_query(self, database: str, query: str) -> tuple[list[str], list[Row]]:
         """The query's columns and rows, as of NOW; cells as Python has them, instants as text."""
         if database == "SQLite":
             with closing(sqlite3.connect(f"file:{self.store.views}?mode=ro", uri=True)) as db:
@@ -91,9 +91,9 @@ class Places:
                 return [column[0] for column in cursor.description], cursor.fetchall()
         assert self.postgresql is not None
         with psycopg.connect(self.postgresql) as db:
-            asked = db.execute(query.replace("now()", f"timestamptz '{NOW}'").replace("%", "%%").encode())
-            names = [column.name for column in asked.description or ()]
-            return names, [tuple(map(_cell, row)) for row in asked.fetchall()]
+            result = db.execute(query.replace("now()", f"timestamptz '{NOW}'").replace("%", "%%").encode())
+            names = [column.name for column in result.description or ()]
+            return names, [tuple(map(_cell, row)) for row in result.fetchall()]
 
 
 def _cell(cell: Any) -> Any:
@@ -154,7 +154,7 @@ class Story:
         return local_date(parse_instant(event["recorded_at"]), self.terms["calendar"]["timezone"]).isoformat()
 
     def canceled(self) -> Iterator[tuple[Event, dict[str, Any], int]]:
-        """Each cancellation, what it says, and what its units cost by the shares of docs/reference/money.md."""
+        """Each cancellation with its data, and the cost of its units by the shares of docs/reference/money.md."""
         credited: Counter[int] = Counter()
         lines = {line["line"]: line for line in self.terms["lines"]}
         returns: dict[str, Event] = {}
@@ -193,7 +193,7 @@ class Story:
                     pass
 
     def requests(self) -> dict[str, dict[str, Any]]:
-        """Request id → by whom, why, since when, until when, what became of it and when, as last asked."""
+        """Request id → actor, reason, times, decision and its time, as of the last request."""
         found: dict[str, dict[str, Any]] = {}
         for event in self.events:
             data, at = event["data"], event["recorded_at"]
@@ -216,7 +216,7 @@ class Story:
                 case "AlternativesDeclined" if data["request_id"] is not None:
                     found[data["request_id"]]["decide_by"] = due.get("decide")
                 case "DisputeDecided" if data["outcome"] == "grant":
-                    [about] = [e["data"]["about"] for e in self.all("DisputeOpened") if _same(e, event)]
+                    [about] = [e["data"]["about"] for e in self.all("DisputeOpened") if _same_dispute(e, event)]
                     if about in found:
                         found[about]["status"] = "decided"
                         found[about]["decided_at"] = found[about]["decided_at"] or at
@@ -224,7 +224,7 @@ class Story:
 
     def waits(self, id: str, request: dict[str, Any]) -> bool:
         """Whether the buyer or the seller still has to answer: no dispute is about it, and not all of it has shipped
-        since it was asked."""
+        since the request."""
         if request["status"] != "open" or any(each["data"]["about"] == id for each in self.all("DisputeOpened")):
             return False
         still, then = self._open_units(), self._open_units(request["asked_at"])
@@ -240,12 +240,12 @@ class Story:
         return left
 
 
-def _same(opened: Event, decided: Event) -> bool:
+def _same_dispute(opened: Event, decided: Event) -> bool:
     return bool(opened["data"]["dispute_id"] == decided["data"]["dispute_id"])
 
 
 def _unit(amount: int, units: int, number: int) -> int:
-    """What the unit of this number, from 0, carries of an amount."""
+    """The share of an amount for the unit of this number, from 0."""
     each, rest = divmod(amount, units)
     return each + (number < rest)
 
@@ -262,10 +262,10 @@ def _percent(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
-def cancellation_rate(told: list[Story]) -> Iterable[Row]:
+def cancellation_rate(histories: list[Story]) -> Iterable[Row]:
     placed: Counter[tuple[str, str]] = Counter()
     canceled: dict[Row, set[tuple[str, int]]] = defaultdict(set)
-    for story in told:
+    for story in histories:
         seller = story.terms["seller_id"]
         placed[seller, story.day(story.events[0])] += len(story.terms["lines"])
         for event, part, _ in story.canceled():
@@ -289,9 +289,9 @@ def _refunds_due(story: Story) -> Iterator[tuple[Event, int]]:
     return _due(story, "RefundDue", "RefundConfirmed", "RefundFailed", "refund_id")
 
 
-def money_in_flight(told: list[Story]) -> Iterable[Row]:
+def money_in_flight(histories: list[Story]) -> Iterable[Row]:
     found: dict[Row, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for story in told:
+    for story in histories:
         rebills = _due(story, "RebillDue", "Rebilled", "RebillFailed", "rebill_id")
         for kind, instructions in (("refund", _refunds_due(story)), ("rebill", rebills)):
             for event, failed in instructions:
@@ -303,9 +303,9 @@ def money_in_flight(told: list[Story]) -> Iterable[Row]:
         yield from ((*key, *sums) for key, sums in sorted(found.items()) if key[0] == kind)
 
 
-def refunds_overdue(told: list[Story]) -> Iterable[Row]:
+def refunds_overdue(histories: list[Story]) -> Iterable[Row]:
     found = []
-    for story in told:
+    for story in histories:
         for event, failed in _refunds_due(story):
             at, data = parse_instant(event["recorded_at"]), event["data"]
             if at < NOW_AT - 3 * DAY:
@@ -314,9 +314,9 @@ def refunds_overdue(told: list[Story]) -> Iterable[Row]:
     return [row for _, row in sorted(found)]
 
 
-def requests_overdue(told: list[Story]) -> Iterable[Row]:
+def requests_overdue(histories: list[Story]) -> Iterable[Row]:
     found = []
-    for story in told:
+    for story in histories:
         for id, request in story.requests().items():
             due = request["decide_by"]
             if story.waits(id, request) and due is not None and parse_instant(due) < NOW_AT:
@@ -325,10 +325,10 @@ def requests_overdue(told: list[Story]) -> Iterable[Row]:
     return [row for _, row in sorted(found)]
 
 
-def fill_or_kill(told: list[Story]) -> Iterable[Row]:
+def fill_or_kill(histories: list[Story]) -> Iterable[Row]:
     orders: dict[Row, set[str]] = defaultdict(set)
     sums: dict[Row, list[int]] = defaultdict(lambda: [0, 0])
-    for story in told:
+    for story in histories:
         for _, part, amount in story.canceled():
             if part["cause"] == "fill_or_kill":
                 key = (story.terms["seller_id"], *story.money)
@@ -338,14 +338,14 @@ def fill_or_kill(told: list[Story]) -> Iterable[Row]:
     return [(*key, len(orders[key]), *sums[key]) for key in sorted(orders)]
 
 
-def time_to_decide(told: list[Story]) -> Iterable[Row]:
+def time_to_decide(histories: list[Story]) -> Iterable[Row]:
     waited: dict[str, list[int]] = defaultdict(list)
-    for story in told:
+    for story in histories:
         for request in story.requests().values():
             if request["decided_at"] is not None:
-                asked, decided = (parse_instant(request[name]) // SECOND for name in ("asked_at", "decided_at"))
-                if decided > asked:
-                    waited[story.terms["seller_id"]].append(decided - asked)
+                requested, decided = (parse_instant(request[name]) // SECOND for name in ("asked_at", "decided_at"))
+                if decided > requested:
+                    waited[story.terms["seller_id"]].append(decided - requested)
     for seller, seconds in sorted(waited.items()):
         seconds.sort()
         number = len(seconds)
@@ -364,9 +364,9 @@ STEPS: Final = (
 )
 
 
-def rebilling(told: list[Story]) -> Iterable[Row]:
+def rebilling(histories: list[Story]) -> Iterable[Row]:
     found: dict[Row, list[int]] = defaultdict(lambda: [0, 0])
-    for story in told:
+    for story in histories:
         if story.all("ShippedAfterCancelFound"):
             sums = found[story.all(*STEPS)[-1]["event"], *story.money]
             sums[0] += 1
@@ -374,10 +374,10 @@ def rebilling(told: list[Story]) -> Iterable[Row]:
     return [(*key, *sums) for key, sums in sorted(found.items())]
 
 
-def disputes(told: list[Story]) -> Iterable[Row]:
+def disputes(histories: list[Story]) -> Iterable[Row]:
     found: dict[Row, list[int]] = defaultdict(lambda: [0, 0])
     outcomes = {"grant": "granted", "deny": "denied", "return": "returned"}
-    for story in told:
+    for story in histories:
         state: dict[str, list[Any]] = {}
         for event in story.all("DisputeOpened", "DisputeDecided", "DisputeAppealed", "DisputeDismissed"):
             id, data = event["data"]["dispute_id"], event["data"]
@@ -396,9 +396,9 @@ def disputes(told: list[Story]) -> Iterable[Row]:
     return [(*key, *sums) for key, sums in sorted(found.items())]
 
 
-def shipped_late(told: list[Story]) -> Iterable[Row]:
+def shipped_late(histories: list[Story]) -> Iterable[Row]:
     found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for story in told:
+    for story in histories:
         ship_by = story.terms["ship_by"]
         parcels: dict[str, bool | None] = {}
         for event in story.events:
@@ -420,8 +420,8 @@ def shipped_late(told: list[Story]) -> Iterable[Row]:
     return [(seller, *sums, _percent(sums[1], sums[0])) for seller, sums in sorted(found.items())]
 
 
-def trail(told: list[Story]) -> Iterable[Row]:
-    for story in told:
+def trail(histories: list[Story]) -> Iterable[Row]:
+    for story in histories:
         if story.order_id == "short-1":
             for event in story.events:
                 rule = (event["data"].get("verdict") or {}).get("rule")
@@ -463,29 +463,29 @@ def test_the_page_has_ten_questions_each_for_both_databases() -> None:
 
 @pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("number", range(10), ids=[answer.__name__ for answer in ANSWERS])
-def test_a_query_gives_what_the_histories_say_and_the_page_shows(places: Places, number: int, database: str) -> None:
+def test_a_query_returns_what_the_histories_have_and_the_page_shows(places: Places, number: int, database: str) -> None:
     question, answer = QUESTIONS[number], ANSWERS[number]
     found = 0
     for marketplace in MARKETPLACES:
         query = question.queries[database].replace("'acme'", f"'{marketplace}'")
-        _, rows = places.ask(database, query)
+        _, rows = places.run_query(database, query)
         assert rows == plainly(answer(stories(places.reader, marketplace))), marketplace
         found += len(rows)
-    names, rows = places.ask(database, question.queries[database])
+    names, rows = places.run_query(database, question.queries[database])
     assert (question.names, question.answer) == (names, shown(rows))
     assert found > len(rows) > 0 or number == 9, "the earlier release's store has something of it, too"
 
 
 @pytest.mark.parametrize("database", DATABASES)
-def test_the_tables_that_this_release_rebuilt_are_what_the_journal_says(places: Places, database: str) -> None:
+def test_the_tables_that_this_release_rebuilt_agree_with_the_journal(places: Places, database: str) -> None:
     checked = ["replay", "--check", "--json"]
     if database == "PostgreSQL":
         assert places.postgresql is not None
         checked += ["--views", places.postgresql]
         with psycopg.connect(places.postgresql) as db:
-            asked = "SELECT obj_description('positions'::regclass)"
-            [said] = db.execute(asked).fetchone() or ("",)
-            earlier = said.replace(f"version {SCHEMA_VERSION},", "version 3,")
+            query = "SELECT obj_description('positions'::regclass)"
+            [comment] = db.execute(query).fetchone() or ("",)
+            earlier = comment.replace(f"version {SCHEMA_VERSION},", "version 3,")
             db.execute(psycopg.sql.SQL("COMMENT ON VIEW positions IS {}").format(earlier))
         done = places.store.rescind("import", "-", "--views", places.postgresql)
         assert "the tables were of version 3" in done.err
@@ -498,9 +498,9 @@ def test_the_tables_that_this_release_rebuilt_are_what_the_journal_says(places: 
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_json_is_read_by_the_same_operators_in_both_databases(places: Places, database: str) -> None:
-    asked = "SELECT count(*) FROM requests WHERE lines -> 0 ->> 'quantity' = '1' OR CAST(lines AS text) = '[]'"
+    query = "SELECT count(*) FROM requests WHERE lines -> 0 ->> 'quantity' = '1' OR CAST(lines AS text) = '[]'"
     if database == "SQLite":
-        asked = asked.replace("= '1'", "= 1")
-    [[number]] = places.ask(database, asked)[1]
-    told = [json.loads(row[0]) for row in places.ask("SQLite", "SELECT lines FROM requests")[1]]
-    assert number == sum(not lines or lines[0]["quantity"] == 1 for lines in told) > 0
+        query = query.replace("= '1'", "= 1")
+    [[number]] = places.run_query(database, query)[1]
+    rows = [json.loads(row[0]) for row in places.run_query("SQLite", "SELECT lines FROM requests")[1]]
+    assert number == sum(not lines or lines[0]["quantity"] == 1 for lines in rows) > 0

@@ -1,4 +1,4 @@
-"""The program of the how-to is run as it stands there, against an engine that takes commands from the topic."""
+"""The program of the how-to is run unchanged, against an engine that processes commands from the topic."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ PAGE = (pathlib.Path(__file__).resolve().parents[3] / "docs/how-to/commands-topi
 
 
 def printed(stage: Stage, place: pathlib.Path) -> str:
-    """What the program says, run anywhere."""
+    """The program's output, run in any folder."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM, stage.at.servers, stage.at.prefix],
         cwd=place,

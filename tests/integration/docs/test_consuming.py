@@ -1,4 +1,4 @@
-"""The consumers of the how-to are run as they stand there, against what an engine has published."""
+"""The consumers of the how-to are run unchanged, against the records that an engine has published."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from consumers.ports.public_log import PublicRecord
 from infra.settings import load_settings
 from schemas.public.ids import contract_of
 from tests.broker.fixtures import GROUP, Kafka
-from tests.integration.publishing.stage import soon
+from tests.integration.publishing.stage import wait_until
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
 from tests.spec.publishing.test_asyncapi import agrees
 
@@ -41,12 +41,12 @@ def opened_shop(kafka: Kafka, place: pathlib.Path) -> Shop:
     with shop.open() as app:
         shop.order(app, "PO-1")
         shop.order(app, "PO-2")
-        soon(lambda: len(shop.seen("order-events")) == 10)
+        wait_until(lambda: len(shop.seen("order-events")) == 10)
     return shop
 
 
-def said(program: str, shop: Shop, place: pathlib.Path, *more: str, document: pathlib.Path = DOCUMENT) -> list[str]:
-    """What a program of the page prints, one that is run anywhere."""
+def printed(program: str, shop: Shop, place: pathlib.Path, *more: str, document: pathlib.Path = DOCUMENT) -> list[str]:
+    """The output of a program of the page, run in any folder."""
     words = [sys.executable, "-W", "ignore", "-c", program, shop.servers, shop.prefix, str(document), *more, "--once"]
     done = subprocess.run(
         words,
@@ -63,11 +63,11 @@ def said(program: str, shop: Shop, place: pathlib.Path, *more: str, document: pa
 
 
 def test_the_reader_of_events_prints_each_once_in_its_orders_order(shop: Shop, tmp_path: pathlib.Path) -> None:
-    lines = said(EVENTS, shop, tmp_path)
+    lines = printed(EVENTS, shop, tmp_path)
     names = ["OrderPlaced", "PaymentReceived", "LinePartiallyShipped", "AutoCanceled", "RefundDue"]
     for order in ("acme/PO-1", "acme/PO-2"):
-        told = [line.split(" ", 3) for line in lines if line.startswith(f"{order} ")]
-        assert [(version, name) for _, version, name, _ in told] == [(str(n), e) for n, e in enumerate(names, 1)]
+        events = [line.split(" ", 3) for line in lines if line.startswith(f"{order} ")]
+        assert [(version, name) for _, version, name, _ in events] == [(str(n), e) for n, e in enumerate(names, 1)]
     assert "'amount': 7000" in lines[-1]
 
 
@@ -75,12 +75,12 @@ def test_the_payment_service_gives_each_refund_once_also_if_it_forgets_where_it_
     shop: Shop, tmp_path: pathlib.Path
 ) -> None:
     database = str(tmp_path / "refunds.sqlite")
-    assert sorted(said(REFUNDS, shop, tmp_path, database)) == [
+    assert sorted(printed(REFUNDS, shop, tmp_path, database)) == [
         "PO-1: refund-1, 7000 USD minor units",
         "PO-2: refund-1, 7000 USD minor units",
     ]
-    again = REFUNDS.replace('"payments"', '"payments that forgot"')
-    assert said(again, shop, tmp_path, database) == []
+    forgetful = REFUNDS.replace('"payments"', '"payments that forgot"')
+    assert printed(forgetful, shop, tmp_path, database) == []
 
 
 def test_the_document_has_the_schema_of_every_record_that_was_published(shop: Shop) -> None:
@@ -109,7 +109,7 @@ def test_the_reader_of_events_goes_on_behind_a_schema_that_it_does_not_know(
         headers = [("ce_type", b"rescind.order.Teleported")]
         producer.send(f"{shop.prefix}.order-events", value, b"acme/PO-1", headers, 0).get(30)
     producer.close(10)
-    lines = said(EVENTS, shop, tmp_path, document=older_document(tmp_path, "AutoCanceled.1"))
+    lines = printed(EVENTS, shop, tmp_path, document=older_document(tmp_path, "AutoCanceled.1"))
     assert len(lines) == 8
     assert any("RefundDue" in line for line in lines)
     skipped = capfd.readouterr().err.splitlines()
@@ -118,18 +118,18 @@ def test_the_reader_of_events_goes_on_behind_a_schema_that_it_does_not_know(
     assert len([line for line in skipped if line.startswith("skipped")]) == 4
 
 
-def test_an_instruction_of_an_unknown_schema_is_kept_and_carried_out_once_it_is_known(
+def test_an_instruction_of_an_unknown_schema_is_stored_and_carried_out_once_it_is_known(
     shop: Shop, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     database, refunds = str(tmp_path / "refunds.sqlite"), REFUNDS.replace('"payments"', '"payments later"')
     older = older_document(tmp_path, "RefundInstruction.1")
-    assert said(refunds, shop, tmp_path, database, document=older) == []
+    assert printed(refunds, shop, tmp_path, database, document=older) == []
     assert capfd.readouterr().err.count("stored for later: schema 1 is not in") == 2
-    assert sorted(said(refunds, shop, tmp_path, database)) == [
+    assert sorted(printed(refunds, shop, tmp_path, database)) == [
         "PO-1: refund-1, 7000 USD minor units",
         "PO-2: refund-1, 7000 USD minor units",
     ]
-    assert said(refunds, shop, tmp_path, database) == []
+    assert printed(refunds, shop, tmp_path, database) == []
 
 
 def test_published_records_have_the_headers_of_the_document(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""The how-to's way to a broker without Docker is gone as it stands there."""
+"""The how-to's steps to a broker without Docker are followed unchanged."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""The README's first minute is as it says: what `make run` and the commands print, but for dates, paths and hashes."""
+"""The README's first minute is true: the output of `make run` and of the commands, except dates, paths and hashes."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def plain(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], Path]]:
-    """What `make run` prints once everything is installed, and the folder of its store, which it serves meanwhile."""
+    """The output of `make run` once everything is installed, and the folder of the store that it serves."""
     data = tmp_path_factory.mktemp("first") / "var"
     command = [sys.executable, str(ROOT / "deploy/make_run.py"), str(data), "127.0.0.1", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
@@ -72,8 +72,8 @@ def test_a_command_prints_what_the_readme_shows(printed: tuple[list[str], Path],
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = plain("\n".join(shown()[command]))
-    said = plain(done.stdout)
+    output = plain(done.stdout)
     if lines[-1] == "...":  # the README shows its beginning only
         lines.pop()
-        said = said[: len(lines)]
-    assert said == lines, f"the README shows an older answer; this is the answer of today:\n{done.stdout}"
+        output = output[: len(lines)]
+    assert output == lines, f"the README shows an older answer; this is the answer of today:\n{done.stdout}"

@@ -1,4 +1,4 @@
-"""The tutorial is followed word for word: its commands are run, and what it says of their output is there."""
+"""The tutorial is followed word for word: its commands are run, and their output is as the page shows."""
 
 import os
 import pathlib
@@ -21,8 +21,8 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each command of the page printed, run one after another in a folder of its own."""
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The output of each command of the page, run one after another in a folder of its own."""
     place = tmp_path_factory.mktemp("tutorial")
     (place / "var").mkdir()
     (lines,) = (text for kind, text in BLOCKS if kind == "json")
@@ -44,27 +44,27 @@ def test_the_page_names_every_command_that_it_needs() -> None:
     assert len(commands()) == 5
 
 
-def test_two_are_accepted_and_one_is_refused_by_its_rule(said: dict[str, str]) -> None:
-    first = said[".venv/bin/rescind import var/first.jsonl"]
+def test_two_are_accepted_and_one_is_refused_by_its_rule(outputs: dict[str, str]) -> None:
+    first = outputs[".venv/bin/rescind import var/first.jsonl"]
     assert "3 read" in first
     assert re.search(r"accepted\D+2\b", first)
     assert re.search(r"auto-canceled-is-final\D+1\b", first)
 
 
-def test_the_same_file_again_says_three_duplicates(said: dict[str, str]) -> None:
-    again = said["again: .venv/bin/rescind import var/first.jsonl"]
-    assert re.search(r"duplicates?\D+3\b", again)
-    assert re.search(r"accepted\D+0\b", again)
+def test_importing_the_same_file_again_reports_three_duplicates(outputs: dict[str, str]) -> None:
+    repeated = outputs["again: .venv/bin/rescind import var/first.jsonl"]
+    assert re.search(r"duplicates?\D+3\b", repeated)
+    assert re.search(r"accepted\D+0\b", repeated)
 
 
-def test_the_order_shows_three_shipped_and_seven_canceled_and_its_history_the_refusal(said: dict[str, str]) -> None:
-    shown = said[".venv/bin/rescind order show acme/PO-1001"]
+def test_the_order_shows_three_shipped_and_seven_canceled_and_its_history_the_refusal(outputs: dict[str, str]) -> None:
+    shown = outputs[".venv/bin/rescind order show acme/PO-1001"]
     assert re.search(r"Lamp +10 +0 +3 +7 ", shown)
     assert "70.00 USD, due" in shown
-    assert "auto-canceled-is-final" in said[".venv/bin/rescind order history acme/PO-1001"]
+    assert "auto-canceled-is-final" in outputs[".venv/bin/rescind order history acme/PO-1001"]
 
 
-def test_as_of_the_day_before_nothing_had_shipped(said: dict[str, str]) -> None:
-    before = said[".venv/bin/rescind order show acme/PO-1001 --as-of 2026-03-02T12:00:00Z"]
+def test_as_of_the_day_before_nothing_had_shipped(outputs: dict[str, str]) -> None:
+    before = outputs[".venv/bin/rescind order show acme/PO-1001 --as-of 2026-03-02T12:00:00Z"]
     assert re.search(r"Lamp +10 +10 +0 +0", before)
     assert "asn-1" not in before

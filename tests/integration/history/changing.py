@@ -12,7 +12,7 @@ from infra.settings import load_settings
 from tests.golden.stores import unpack
 from tests.integration.cli.driving import Store
 
-BESIDE = ("-wal", "-shm")
+WAL_SUFFIXES = ("-wal", "-shm")
 
 
 def released(into: Path) -> Store:
@@ -31,7 +31,7 @@ def opened(store: Store, *, texts_lost: bool = False) -> Iterator[App]:
 
 
 def settle(path: Path) -> None:
-    """Move what SQLite keeps beside a file into it. What stays beside it is empty, and an engine's that has it open."""
+    """Merge SQLite's write-ahead log into its file. The log may remain, empty, if an engine has the file open."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -61,6 +61,6 @@ def remove_local_state(store: Store) -> None:
 
 def findings(store: Store, *options: str, check: int = 0) -> dict[str, tuple[str, str, str]]:
     """What `rescind doctor` finds of each part; of a part that is found twice the worse, else the later."""
-    told = store.rescind("doctor", "--json", *options, check=check).json
-    told.sort(key=lambda finding: finding["state"] == "wrong")
-    return {f["part"]: (f["state"], f["said"], f["do"]) for f in told}
+    report = store.rescind("doctor", "--json", *options, check=check).json
+    report.sort(key=lambda finding: finding["state"] == "wrong")
+    return {f["part"]: (f["state"], f["said"], f["do"]) for f in report}

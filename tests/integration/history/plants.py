@@ -28,7 +28,7 @@ from domain.presets import preset
 from infra.notifications.delivery_store import AnotherJournals
 from schemas.commit import Commit, EventEntry, decode_commit, encode_commit
 from schemas.record import Record, decode_record, encode_record
-from tests.integration.cli.driving import BUYER, Store, asks, command, placed, ships
+from tests.integration.cli.driving import BUYER, Store, command, placed, requests_cancel, ships
 from tests.integration.history.changing import change, opened, settle
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "explanation" / "changed-histories.md"
@@ -55,15 +55,15 @@ def small_store(place: Path) -> Store:
     orders = [f"PO-{number}" for number in range(ORDERS)]
     with opened(store) as app:
         assert app.engine.publish(HOUSE).result(30).kind == "accepted"
-        for make in (placed, lambda order: asks(order, ""), lambda order: ships(order, "", 1)):
+        for make in (placed, lambda order: requests_cancel(order, ""), lambda order: ships(order, "", 1)):
             for order in orders:
                 body = {**make(order), "at": None}
                 if order == orders[-1] and make is placed:
                     body["policy"] = HOUSE.policy.id
                 del body["at"]
                 assert app.engine.submit(parse_command(body)).result(30).kind in ("accepted", "refused")
-        said = {"message_id": "m1", "to": "seller", "text": "Please leave it with the neighbor."}
-        body = command("SendMessage", orders[0], "", BUYER, "says", **said)
+        text = {"message_id": "m1", "to": "seller", "text": "Please leave it with the neighbor."}
+        body = command("SendMessage", orders[0], "", BUYER, "says", **text)
         del body["at"]
         assert app.engine.submit(parse_command(body)).result(30).kind == "accepted"
         assert app.views is not None
@@ -83,7 +83,7 @@ def copied(store: Store, place: Path) -> Store:
 def rewrite(
     store: Store, offset: int, by: Callable[[bytes], bytes], *, file: str = "journal", fits: bool = True
 ) -> None:
-    """Change a record's bytes; ``fits``: the checksum, too, as who means it would."""
+    """Change a record's bytes; ``fits``: its checksum too, as an attacker would."""
 
     def write(log: Database) -> None:
         (value,) = log.execute("SELECT value FROM partition_0 WHERE offset = ?", (offset,)).fetchone()
@@ -139,7 +139,7 @@ def other_price(store: Store, offset: int) -> None:
 
 
 def policy_offset(store: Store, policy: str = "seller-portal") -> int:
-    """Where a policy stands in the control log."""
+    """The place of a policy in the control log."""
     with closing(sqlite3.connect(store.journal / "control.sqlite")) as log:
         rows = log.execute("SELECT offset, value FROM partition_0 ORDER BY offset").fetchall()
     return next(int(offset) for offset, value in rows if f"$policy/{policy}".encode() in value)
@@ -185,7 +185,7 @@ def control_emptied(store: Store, offset: int) -> None:
 
 
 def views_removed(by: Callable[[Store, int], None]) -> Callable[[Store, int], None]:
-    """The same without views, which record how far they have followed the control log."""
+    """The change, and the views removed, which record how far they have followed the control log."""
 
     def both(store: Store, offset: int) -> None:
         by(store, offset)
@@ -349,14 +349,14 @@ PLANTS: Final[dict[str, Callable[[Store, int], None]]] = {
     "the control log's file removed": file_removed("control.sqlite"),
     "the vault's file removed": file_removed("vault.sqlite"),
 }
-"""What is changed; where a record is, it is the placing of an order on which others stand."""
+"""Each change by its title. A change of one record is of the placing of an order that has later records."""
 
 
 # ---- noticing --------------------------------------------------------------------------------------------------------
 
 
 def by_start(store: Store, *, recent: int, whole: int) -> bool:
-    """Whether the engine does not start, or follows nothing, or says what does not work."""
+    """Whether the engine does not start, follows nothing, or reports what does not work."""
     with patch.object(infra.app, "RECENT", recent), patch.object(infra.app, "WHOLE", whole):
         try:
             with opened(store) as app:
@@ -373,13 +373,13 @@ def _read_order(stream: str, engine: Engine) -> None:
 
 
 def by_running(store: Store, plant: Callable[[], None]) -> bool:
-    """Whether a running engine turns away what is asked of it after the change."""
+    """Whether a running engine refuses requests after the change."""
     with opened(store) as app:
         app.catch_up()
         plant()
         kinds = []
         for number in range(ORDERS):
-            body: dict[str, Any] = {**asks(f"PO-{number}", "", "again")}
+            body: dict[str, Any] = {**requests_cancel(f"PO-{number}", "", "again")}
             del body["at"]
             kinds.append(app.engine.submit(parse_command(body)).result(60).kind)
         return (
@@ -399,7 +399,7 @@ def by_replay_check(store: Store) -> bool:
     return checked.code != 0 or bool(checked.json["notes"])
 
 
-def what_notices(base: Store, plant: Callable[[Store, int], None], place: Path, *, without: bool) -> list[str]:
+def noticed_by(base: Store, plant: Callable[[Store, int], None], place: Path, *, without: bool) -> list[str]:
     """The cells of a row. ``without`` local state, as after a restore."""
     made = 0
 
@@ -443,7 +443,7 @@ def table(base: Store, place: Path) -> str:
     """The table as the page has it."""
     found = ["| what is changed | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for number, (title, plant, without) in enumerate(rows()):
-        cells = what_notices(base, plant, place / str(number), without=without)
+        cells = noticed_by(base, plant, place / str(number), without=without)
         found.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(found) + "\n"
 

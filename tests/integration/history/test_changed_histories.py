@@ -1,11 +1,11 @@
-"""What notices a history that was changed: every cell of docs/explanation/changed-histories.md is tried."""
+"""Checks that notice a changed history: every cell of docs/explanation/changed-histories.md is tried."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.integration.cli.driving import Store
-from tests.integration.history.plants import OFFSET, PLANTS, copied, rows, rows_of_page, small_store, what_notices
+from tests.integration.history.plants import OFFSET, PLANTS, copied, noticed_by, rows, rows_of_page, small_store
 
 ROWS = {title: (plant, without) for title, plant, without in rows()}
 
@@ -20,17 +20,17 @@ def test_the_page_has_exactly_the_changes_that_are_tried() -> None:
 
 
 @pytest.mark.parametrize("title", ROWS)
-def test_the_page_says_what_notices_each_change(base: Store, tmp_path: Path, title: str) -> None:
+def test_the_page_lists_what_notices_each_change(base: Store, tmp_path: Path, title: str) -> None:
     plant, without = ROWS[title]
-    found = what_notices(base, plant, tmp_path, without=without)
+    found = noticed_by(base, plant, tmp_path, without=without)
     assert rows_of_page()[title] == found, "python -m tests.integration.history.plants writes the table"
 
 
 def test_an_unchanged_store_is_noticed_by_nothing(base: Store, tmp_path: Path) -> None:
     def nothing(store: Store, offset: int) -> None: ...
 
-    assert set(what_notices(base, nothing, tmp_path / "with", without=False)) == {"nothing yet"}
-    assert set(what_notices(base, nothing, tmp_path / "without", without=True)) == {"nothing yet", "—"}
+    assert set(noticed_by(base, nothing, tmp_path / "with", without=False)) == {"nothing yet"}
+    assert set(noticed_by(base, nothing, tmp_path / "without", without=True)) == {"nothing yet", "—"}
 
 
 SUPPORTS = {
@@ -41,15 +41,15 @@ SUPPORTS = {
 
 
 @pytest.mark.parametrize("title", SUPPORTS)
-def test_where_log_and_local_state_disagree_it_is_said_which_one_the_chain_supports(
+def test_if_log_and_local_state_disagree_the_doctor_reports_which_one_the_chain_supports(
     base: Store, tmp_path: Path, title: str
 ) -> None:
     store = copied(base, tmp_path / "copy")
     PLANTS[title](store, OFFSET)
-    told = store.rescind("doctor", "--deep", "--json", check=1).json
-    about = [finding for finding in told if finding["part"] == "local state 0" and finding["state"] == "wrong"]
-    assert any(SUPPORTS[title] in finding["said"] for finding in about), told
-    for finding in told:
+    report = store.rescind("doctor", "--deep", "--json", check=1).json
+    about = [finding for finding in report if finding["part"] == "local state 0" and finding["state"] == "wrong"]
+    assert any(SUPPORTS[title] in finding["said"] for finding in about), report
+    for finding in report:
         if finding["state"] == "wrong":
             assert "delete" not in finding["do"].replace("Delete and rebuild nothing", "").lower(), finding
             assert "copy" in finding["do"] or "bring" in finding["do"] or "keep" in finding["do"].lower(), finding

@@ -1,4 +1,4 @@
-"""What a stop leaves in a store's files, who may read them, and docs/how-to/copy-a-store.md, command by command."""
+"""A store's files after a stop, who may read them, and docs/how-to/copy-a-store.md, command by command."""
 
 import re
 import shutil

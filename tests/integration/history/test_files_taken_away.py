@@ -16,7 +16,7 @@ from infra.app import App
 from infra.sqlite.file import open_existing
 from infra.views.sqlite import SqliteViews
 from tests.integration.cli.driving import BUYER, Body, Store, command, placed
-from tests.integration.history.changing import BESIDE, findings, opened
+from tests.integration.history.changing import WAL_SUFFIXES, findings, opened
 
 FILES = {
     "journal": "journal.sqlite",
@@ -49,8 +49,8 @@ def message(number: int) -> Body:
     return command("SendMessage", "PO-1", "", BUYER, f"message-{number}", **fields)
 
 
-def beside(path: Path) -> list[Path]:
-    return [path, *(path.with_name(path.name + suffix) for suffix in BESIDE)]
+def with_wal_files(path: Path) -> list[Path]:
+    return [path, *(path.with_name(path.name + suffix) for suffix in WAL_SUFFIXES)]
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = 15) -> None:
@@ -61,7 +61,7 @@ def wait_until(reached: Callable[[], bool], seconds: float = 15) -> None:
 
 
 def remove(path: Path) -> None:
-    for each in beside(path):
+    for each in with_wal_files(path):
         each.unlink(missing_ok=True)
 
 
@@ -92,18 +92,18 @@ def test_a_file_that_is_removed_or_replaced_is_reported(
             assert submitted(app, message(1)) == "unavailable"
         else:
             assert submitted(app, message(1)) == "accepted"
-        said = ""
+        output = ""
 
-        def is_said() -> bool:
-            nonlocal said
-            said += capsys.readouterr().err
-            return f"({what}): {path}" in said
+        def is_reported() -> bool:
+            nonlocal output
+            output += capsys.readouterr().err
+            return f"({what}): {path}" in output
 
-        wait_until(is_said)
+        wait_until(is_reported)
 
 
 @pytest.mark.parametrize("change", [remove, replace_by_a_copy])
-def test_views_that_are_written_to_a_removed_file_stand_still(store: Store, change: Callable[[Path], None]) -> None:
+def test_views_whose_file_was_removed_do_not_advance(store: Store, change: Callable[[Path], None]) -> None:
     path = store.journal / "views.sqlite"
     with opened(store) as app:
         app.catch_up()
@@ -146,7 +146,7 @@ def test_no_mail_is_sent_whose_sending_cannot_be_recorded(store: Store) -> None:
     assert list((store.journal / "outbox").glob("**/*.eml")) == []
 
 
-def test_a_file_that_is_brought_back_is_used_again(store: Store) -> None:
+def test_a_file_that_is_restored_is_used_again(store: Store) -> None:
     path = store.journal / "vault.sqlite"
     away = path.with_name("away")
     with opened(store) as app:

@@ -1,4 +1,4 @@
-"""A control log that lacks what stands beside it: nothing advises to rebuild, and nothing is rebuilt."""
+"""A control log that lacks records which other files refer to: nothing advises to rebuild, and nothing is rebuilt."""
 
 from collections.abc import Callable
 from pathlib import Path

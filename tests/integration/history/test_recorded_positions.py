@@ -10,7 +10,7 @@ from consumers.ports.journal import JournalError
 from domain.commands import parse_command
 from tests.integration.cli.driving import Store, lives, placed
 from tests.integration.history.changing import change, cut_tail, findings, opened, released, remove_local_state
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 WITNESSES = ("views", "vault", "notification store", "another process's local state")
 
@@ -28,7 +28,7 @@ def test_an_older_journal_without_local_state_is_not_decided_on(older: Store) ->
     with opened(older) as app:
         with pytest.raises(Exception, match="acknowledged are missing"):
             app.catch_up()
-        soon(lambda: sorted(app.engine.stopped) == [0, 1, 2])
+        wait_until(lambda: sorted(app.engine.stopped) == [0, 1, 2])
         outcome = app.engine.submit(parse_command(placed("PO-NEW"))).result(30)
         assert (outcome.kind, outcome.rule) == ("unavailable", "partition-stopped")
     before = sizes(older)
@@ -38,29 +38,33 @@ def test_an_older_journal_without_local_state_is_not_decided_on(older: Store) ->
 
 
 @pytest.mark.parametrize("witness", WITNESSES)
-def test_whatever_has_followed_the_log_further_says_so_alone(tmp_path: Path, witness: str) -> None:
+def test_each_follower_that_is_ahead_of_the_log_reports_it_by_itself(tmp_path: Path, witness: str) -> None:
     store = released(tmp_path)
     journal = store.journal
-    kept = {"views": "views.sqlite", "vault": "vault.sqlite", "notification store": "notices.sqlite"}.get(witness)
+    witness_file = {"views": "views.sqlite", "vault": "vault.sqlite", "notification store": "notices.sqlite"}.get(
+        witness
+    )
     if witness == "another process's local state":
         (journal / "state" / "0").rename(journal / "state" / "1")
         (journal / "state" / "0").mkdir()
     else:
         remove_local_state(store)
-    cut_tail(store, 1 if kept is None else newest(journal, partition=1) - 1)
-    for name in {"views.sqlite", "notices.sqlite", "notices.lock"} - {kept}:
+    cut_tail(store, 1 if witness_file is None else newest(journal, partition=1) - 1)
+    for name in {"views.sqlite", "notices.sqlite", "notices.lock"} - {witness_file}:
         (journal / name).unlink()
     if witness == "vault":
         row = "INSERT INTO erasing SELECT substr(name, 9), 1, 494 FROM about WHERE name GLOB 'journal *'"
         change(journal / "vault.sqlite", lambda vault: vault.execute(row))
-    said = "local state in" if kept is None else f"the {'database of views' if witness == 'views' else witness}"
+    expected = (
+        "local state in" if witness_file is None else f"the {'database of views' if witness == 'views' else witness}"
+    )
     state, found, do = findings(store, check=1)["history"]
-    assert (state, said in found) == ("wrong", True), found
+    assert (state, expected in found) == ("wrong", True), found
     assert "acknowledged" in found or "has read the log up to" in found
     assert "restore the journal from a copy" in do
     assert findings(store, "--deep", check=1)["history"][0] == "wrong"
     with opened(store) as app:
-        with pytest.raises(JournalError, match=said):
+        with pytest.raises(JournalError, match=expected):
             app.catch_up()
         outcomes = [app.engine.submit(parse_command(placed(f"PO-NEW-{n}"))).result(30) for n in range(9)]
         assert "partition-stopped" in {outcome.rule for outcome in outcomes}
@@ -96,8 +100,8 @@ def test_a_log_that_has_everything_is_rebuilt_from_and_goes_on(
         assert app.engine.submit(parse_command(placed("PO-NEW"))).result(30).kind == "accepted"
         assert app.views is not None
         assert app.views.catch_up(30)
-    said = capsys.readouterr().err
-    assert said.count("is missing: it is rebuilt from the log") == 3
+    expected = capsys.readouterr().err
+    assert expected.count("is missing: it is rebuilt from the log") == 3
     assert findings(store, "--deep")["history"][0] == "ok"
 
 
@@ -132,7 +136,7 @@ def sizes(store: Store) -> list[int]:
 
 
 @pytest.mark.postgresql
-def test_views_in_postgresql_say_so_too(tmp_path: Path, postgresql: str) -> None:
+def test_an_older_journal_is_also_noticed_by_views_in_postgresql(tmp_path: Path, postgresql: str) -> None:
     store = Store(tmp_path, more={"RESCIND_VIEWS": postgresql})
     store.take(lives(0, 6))
     change(store.journal / "journal.sqlite", lambda log: log.execute("DELETE FROM partition_0 WHERE offset > 2"))

@@ -19,14 +19,14 @@ from tests.integration.history.changing import change, findings, released
 TEXTS = "reference NOT GLOB 'file-*' AND reference NOT GLOB 'contact-*'"
 
 
-def test_unchanged_texts_and_files_are_what_their_events_commit_to(tmp_path: Path) -> None:
+def test_unchanged_texts_and_files_match_the_commitments_of_their_events(tmp_path: Path) -> None:
     store = released(tmp_path)
-    state, said, _ = findings(store, "--deep")["vault"]
-    assert (state, "each is what its event commits to" in said) == ("ok", True)
+    state, message, _ = findings(store, "--deep")["vault"]
+    assert (state, "each is what its event commits to" in message) == ("ok", True)
 
 
 def rewritten(store: Store) -> Callable[[sqlite3.Connection], None]:
-    """Seal other contents under the right keys, as who has the vault's key can."""
+    """Seal other contents under the right keys, as the owner of the vault's key can."""
     keys = Keys(key_from_file(store.journal / "vault.key", create=False))
 
     def write(vault: sqlite3.Connection) -> None:
@@ -37,7 +37,7 @@ def rewritten(store: Store) -> Callable[[sqlite3.Connection], None]:
         rows = vault.execute(sql).fetchall()
         assert len(rows) == 2
         for reference, wrapped, marketplace, subject in rows:
-            sealed = keys.seal(wrapped, marketplace, subject, reference, secrets.token_bytes(32) + b"never said")
+            sealed = keys.seal(wrapped, marketplace, subject, reference, secrets.token_bytes(32) + b"never written")
             vault.execute("UPDATE texts SET sealed = ? WHERE reference = ?", (sealed, reference))
 
     return write
@@ -62,9 +62,9 @@ def test_texts_that_are_others_are_counted(
     store = released(tmp_path)
     change(store.journal / "vault.sqlite", how(store))
     assert findings(store)["vault"][0] == "ok", "not every text is opened each time"
-    state, said, do = findings(store, "--deep", check=1)["vault"]
+    state, message, do = findings(store, "--deep", check=1)["vault"]
     assert state == "wrong"
-    assert said.startswith("not what their events commit to: 2 texts or files, first ")
+    assert message.startswith("not what their events commit to: 2 texts or files, first ")
     assert "copy vault and journal aside" in do
 
 
@@ -76,9 +76,9 @@ def test_a_file_that_is_another_than_the_event_has_the_hash_of_is_counted(tmp_pa
     key = key_from_file(store.journal / "vault.key", create=False)
     with closing(SqliteVault(store.journal / "vault.sqlite", key)) as vault:
         assert vault.keep("shop", "buyer/b-1", files[0].reference, b"another file")
-    state, said, _ = findings(store, "--deep", check=1)["vault"]
+    state, message, _ = findings(store, "--deep", check=1)["vault"]
     assert state == "wrong"
-    assert said.startswith(f"not what their events commit to: 1 text or file, first {files[0].reference}:"), said
+    assert message.startswith(f"not what their events commit to: 1 text or file, first {files[0].reference}:"), message
 
 
 def test_a_text_that_was_erased_is_left_out(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.http.asking import Http, served
+from tests.integration.http.client import Http, served
 
 
 @pytest.fixture(scope="module")

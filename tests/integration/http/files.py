@@ -1,4 +1,5 @@
-"""Small whole files of the kinds that evidence may have, made by hand, so that no test stands on a picture library."""
+"""Small complete files of the kinds that evidence may have, made by hand, so that no test depends on a picture
+library."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Every route that a stranger can ask: those of the OpenAPI document, and the pages, which are not in it."""
+"""Every route that a stranger can request: those of the OpenAPI document, and the pages, which are not in it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PAGE_QUERIES = {

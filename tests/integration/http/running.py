@@ -15,13 +15,13 @@ from infra.settings import load_settings
 @contextmanager
 def running(directory: Path, **settings: Any) -> Iterator[tuple[App, str]]:
     """An app on the store in ``directory``, and the address that it is served at."""
-    said: SimpleQueue[str] = SimpleQueue()
+    addresses: SimpleQueue[str] = SimpleQueue()
     with open_app(load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", **settings)) as app:
-        server = Server(create(app), app.settings, said.put)
+        server = Server(create(app), app.settings, addresses.put)
         thread = threading.Thread(target=server.run, name="http")
         thread.start()
         try:
-            yield app, said.get(timeout=30)
+            yield app, addresses.get(timeout=30)
         finally:
             server.should_exit = True
             thread.join(30)

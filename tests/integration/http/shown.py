@@ -1,4 +1,4 @@
-"""What an order of the demo has to have recorded for it to show a rule. A rule that is not here shows by speaking."""
+"""The records that an order of the demo needs to show a rule. A rule without an entry here is shown by a verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 from domain.instants import format_instant
 from domain.standing import count_of
 from infra.web.order_page import rules_of
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An order of the demo: its path, its history, and whom to ask about it."""
+    """An order of the demo: its path, its history, and the client to query it."""
 
     path: str
     events: list[dict[str, Any]]
@@ -29,7 +29,7 @@ class Seen:
         return [verdict for event in self.events if (verdict := event["data"].get("verdict"))]
 
     def all(self, event: str, **data: Any) -> list[dict[str, Any]]:
-        """What the events of this name say, those with these values."""
+        """The data of the events of this name that have these values."""
         found = [each["data"] for each in self.events if each["event"] == event]
         return [each for each in found if all(each[key] == value for key, value in data.items())]
 
@@ -39,7 +39,7 @@ class Seen:
         return all(name in left for name in names)
 
     def by(self, event: str) -> set[str]:
-        """Which sides said so."""
+        """The kinds of the actors of this event."""
         return {each["actor"]["kind"] for each in self.events if each["event"] == event}
 
     def order(self, **query: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Seen:
 Claim = Callable[[Seen], bool]
 
 
-def _both_told(seen: Seen) -> bool:
+def _both_notified(seen: Seen) -> bool:
     """The confirmation went astray and arrived, and the seller has theirs."""
     version = next(each["version"] for each in seen.events if each["event"] == "LinesCanceled")
     buyers = [each["event"] for each in seen.events if each["data"].get("notice_id") == f"told-{version}-buyer"]
@@ -89,18 +89,18 @@ def _restock_once(seen: Seen) -> bool:
 
 
 def _standing(seen: Seen) -> bool:
-    """ "The buyer asked", and there is no request: against the seller."""
+    """A cancellation with the reason that the buyer asked, but without a request, counts against the seller."""
     parts = [part for each in seen.all("LinesCanceled") for part in each["lines"]]
     against = {count_of(part["cause"], part["reason"]) for part in parts if part["reason"] == "buyer_asked"}
     return against == {"by_seller"} and not seen.has("CancelRequested")
 
 
 def _case_evidence(seen: Seen) -> bool:
-    """The clock stood still with time left, and ran on when the photograph came."""
-    [asked] = seen.all("EvidenceRequested")
-    given = seen.all("EvidenceAdded", kind="photo", origin="own_photo", side="buyer")
-    goes_on = any(each["kind"] == "case" for one in given for each in one["deadlines"])
-    return asked["remaining"] > 0 and goes_on and seen.has("EvidenceRequested", "EvidenceAdded", "CaseDecided")
+    """The deadline was paused with time left, and resumed when the photograph was added."""
+    [requested] = seen.all("EvidenceRequested")
+    photos = seen.all("EvidenceAdded", kind="photo", origin="own_photo", side="buyer")
+    goes_on = any(each["kind"] == "case" for one in photos for each in one["deadlines"])
+    return requested["remaining"] > 0 and goes_on and seen.has("EvidenceRequested", "EvidenceAdded", "CaseDecided")
 
 
 def _case_thread(seen: Seen) -> bool:
@@ -118,7 +118,7 @@ def _listing_as_sold(seen: Seen) -> bool:
 
 CLAIMS: dict[str, Claim] = {
     "alternatives-first": lambda seen: seen.speaks("alternatives-first") and seen.has("AlternativeTaken"),
-    "both-told": _both_told,
+    "both-told": _both_notified,
     "full-refund": _full_refund,
     "money-adds-up": _money_adds_up,
     "restock-once": _restock_once,
@@ -204,4 +204,4 @@ FURTHER_CLAIMS: dict[str, Claim] = {
     "dismissed": lambda seen: seen.has("DisputeDecided", "DisputeDismissed") and seen.refuses("too-late"),
     "just opened": lambda seen: seen.order()["attention"] == ["dispute_open"],
 }  # fmt: skip
-"""What the rules say besides → what shows it."""
+"""Further behavior of the rules → what shows it."""

@@ -1,5 +1,5 @@
-"""An embedded store on a disk that fills up: what cannot be done is told and says why, reads go on, and so does all of
-it once there is room, without a restart."""
+"""An embedded store on a disk that fills up: refused writes have the reason, reads continue, and everything works again
+once there is room, without a restart."""
 
 import shutil
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 
 from infra.importing import pipeline
 from tests.integration.cli.driving import Store, lives
-from tests.integration.http.asking import Http, placing, served
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import Http, placing, served
+from tests.integration.kafka.waiting import wait_until
 
 pytestmark = pytest.mark.root
 
@@ -31,7 +31,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int = 0) -> Path:
-    """Until no more than ``leave`` bytes are left; whoever deletes the file makes room."""
+    """Fill the disk until ``leave`` bytes are left; deleting the file makes room."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         file.write(bytes(shutil.disk_usage(disk).free - leave))
@@ -54,30 +54,30 @@ def no_longer_taken(http: Http, first: int) -> int:
     raise AssertionError("the disk takes everything")
 
 
-def test_while_the_disk_is_full_readiness_says_what_does_not_work(
+def test_while_the_disk_is_full_readiness_reports_what_does_not_work(
     disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with served(disk, answer_within=5.0) as http:
         assert http.post("/v1/acme/orders", placing("PO-0"), "k-0").status_code == 201
         ballast = fill(disk)
         turned_away = no_longer_taken(http, 1)
-        soon(lambda: "writing" in trouble(http))
+        wait_until(lambda: "writing" in trouble(http))
         assert "full" in trouble(http)["writing"]
-        soon(lambda: http.get("/readyz").json()["status"] == "ready")
+        wait_until(lambda: http.get("/readyz").json()["status"] == "ready")
         assert http.get("/v1/acme/orders/PO-0").json()["status"] == "open"
-        asked = Store(disk).rescind("order", "show", "acme/PO-0", "--json")
-        assert asked.json["status"] == "open", "a read needs no room"
+        shown = Store(disk).rescind("order", "show", "acme/PO-0", "--json")
+        assert shown.json["status"] == "open", "a read needs no room"
         assert "rescind: nothing can be written: " in capsys.readouterr().err
 
         ballast.unlink()
-        again = placing(f"PO-{turned_away}"), f"k-{turned_away}"
-        soon(lambda: http.post("/v1/acme/orders", *again).status_code == 201)
-        soon(lambda: trouble(http) == {})
+        turned_away_order = placing(f"PO-{turned_away}"), f"k-{turned_away}"
+        wait_until(lambda: http.post("/v1/acme/orders", *turned_away_order).status_code == 201)
+        wait_until(lambda: trouble(http) == {})
         assert "rescind: what is to be written is taken again" in capsys.readouterr().err
         assert http.get(f"/v1/acme/orders/PO-{turned_away}").json()["version"] == 2
 
 
-def test_an_import_that_finds_the_disk_full_says_so_and_can_be_finished_when_there_is_room(
+def test_an_import_on_a_full_disk_reports_it_and_can_be_finished_once_there_is_room(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "STALLED", 1.0)

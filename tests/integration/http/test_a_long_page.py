@@ -12,14 +12,14 @@ from infra.api import answers
 from infra.http import case_files, reads, receipts
 from infra.http.worker_threads import AT_ONCE
 from infra.web import pages
-from tests.integration.http.asking import BUYER, SYSTEM, Http, placing
+from tests.integration.http.client import BUYER, SYSTEM, Http, placing
 
 LINES = 300
 TIMEOUT = 60
 
 
 class Held:
-    """Stands in the way of a function: who calls it waits until it is let go."""
+    """Replaces a function: its caller waits until it is released."""
 
     def __init__(self, whole: Callable[..., Any]) -> None:
         self._whole = whole
@@ -39,24 +39,24 @@ def big(http: Http) -> str:
     body = {**placing("big", policy="peer-to-peer"), "lines": lines}
     order = "/v1/acme/orders/big"
     case = {"actor": BUYER, "reason": "wrong_item", "lines": [1], "case_id": "k1"}
-    for path, said in (("/shipments", {"shipment_id": "asn-1"}), ("/deliveries", {}), ("/cases", case)):
+    for path, fields in (("/shipments", {"shipment_id": "asn-1"}), ("/deliveries", {}), ("/cases", case)):
         if path == "/shipments":
             assert http.post("/v1/acme/orders", body, "place").status_code == 201
-        assert http.post(f"{order}{path}", {"actor": SYSTEM, **said}, path[1:]).is_success
+        assert http.post(f"{order}{path}", {"actor": SYSTEM, **fields}, path[1:]).is_success
     return order
 
 
-def beside(http: Http, held: Held, *requests: Any) -> httpx.Response:
+def answered_during(http: Http, held: Held, *requests: Any) -> httpx.Response:
     """The answer to the first request, which is held until others have been answered."""
 
     async def others() -> list[int]:
         assert await asyncio.to_thread(held.entered.wait, TIMEOUT)
-        told = [(await http.client.get(path)).status_code for path in ("/healthz", "/readyz", "/v1/acme/orders")]
+        statuses = [(await http.client.get(path)).status_code for path in ("/healthz", "/readyz", "/v1/acme/orders")]
         held.released.set()
-        return told
+        return statuses
 
-    answer, *_, told = http.together(*requests, others())
-    assert told == [200, 200, 200]
+    answer, *_, statuses = http.together(*requests, others())
+    assert statuses == [200, 200, 200]
     found: httpx.Response = answer
     return found
 
@@ -67,14 +67,14 @@ def test_a_page_that_takes_long_holds_up_nobody(
 ) -> None:
     held = Held(pages._css_path)
     monkeypatch.setattr(pages, "_css_path", held)
-    assert beside(http, held, http.client.get(path)).status_code == 200
+    assert answered_during(http, held, http.client.get(path)).status_code == 200
 
 
 def test_more_long_pages_than_threads_hold_up_nobody(http: Http, big: str, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(pages._css_path)
     monkeypatch.setattr(pages, "_css_path", held)
-    asked = [http.client.get("/o/acme/big") for _ in range(8 * AT_ONCE)]
-    assert beside(http, held, *asked).status_code == 200
+    requests = [http.client.get("/o/acme/big") for _ in range(8 * AT_ONCE)]
+    assert answered_during(http, held, *requests).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_a_long_answer_holds_up_nobody(
 
     async def others() -> int:
         assert await asyncio.to_thread(held.entered.wait, TIMEOUT)
-        told = (await http.client.get("/rules")).status_code
+        statuses = (await http.client.get("/rules")).status_code
         held.released.set()
-        return told
+        return statuses
 
-    answer, told = http.together(http.client.get(f"{big}{path}"), others())
-    assert (answer.status_code, told) == (200, 200)
+    answer, status = http.together(http.client.get(f"{big}{path}"), others())
+    assert (answer.status_code, status) == (200, 200)

@@ -1,4 +1,4 @@
-"""What doubles its input doubles the work at most, at every entry for strangers, with right and with wrong input.
+"""Twice the input takes at most twice the work, at every entry for strangers, with right and with wrong input.
 
 Bodies, queries, headers, forms, files, topics, imports and policies. Lines of our code that run are counted, and how
 often a name is compared, which C does too.
@@ -24,7 +24,7 @@ from infra.api.strict_json import NotJson, read_json
 from infra.command_topic.translation import CommandForm
 from infra.http.uploads import UnsupportedFile, media_type_of
 from infra.importing.commands_file import read_line
-from tests.integration.http.asking import SYSTEM, Http, placing, served
+from tests.integration.http.client import SYSTEM, Http, placing, served
 from tests.integration.http.files import png
 from tests.integration.http.routes import routes
 from tests.integration.http.test_evidence import give
@@ -73,16 +73,16 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Counting
         yield counter, http
 
 
-def check(counter: Counting, act: Callable[[int], object], size: int, what: object) -> None:
-    """That it takes at most MORE times the steps, and the comparisons, for twice the size."""
+def check(counter: Counting, act: Callable[[int], object], size: int, label: object) -> None:
+    """Check that twice the size takes at most MORE times the steps and the comparisons."""
     found = []
     for each in (size, 2 * size):
         Name.compared = 0
         steps = counter.of(lambda each=each: act(each))  # type: ignore[misc]
         found.append((steps, Name.compared))
     (once, compared), (twice, compared_twice) = found
-    assert not too_many(once, twice, size), what
-    assert compared_twice <= MORE * compared + 16 * size, (what, compared, compared_twice)
+    assert not too_many(once, twice, size), label
+    assert compared_twice <= MORE * compared + 16 * size, (label, compared, compared_twice)
 
 
 def key(number: int) -> str:
@@ -168,8 +168,8 @@ def test_a_command_on_its_topic(counted: tuple[Counting, Http], body: Callable[[
     own = '{"command":"Ship","command_id":"c1","marketplace":"acme","order_id":"PO-1",'
 
     def read(size: int) -> None:
-        said = own + body(size).removeprefix("{")
-        form.read(InputRecord(0, 0, b"acme/PO-1", said.encode(), {}))
+        content = own + body(size).removeprefix("{")
+        form.read(InputRecord(0, 0, b"acme/PO-1", content.encode(), {}))
 
     check(counted[0], read, LARGEST // 2, body.__name__)
 
@@ -260,7 +260,7 @@ def test_a_command_is_read_once(counted: tuple[Counting, Http]) -> None:
 
 
 def test_a_file_of_digits_is_looked_at_once() -> None:
-    """In a process of its own: what looks again and again comes to no end, and nothing could break it off."""
+    """In a process of its own, because a quadratic search would not end and could not be interrupted."""
     content = "b'%PDF-1.4\\n' + b'1' * 1_500_000 + b'\\nstartxref\\n9\\n%%EOF'"
     look = f"from infra.http.uploads import media_type_of; media_type_of({content})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, timeout=120, check=False)

@@ -1,5 +1,5 @@
-"""What doubles an order's lines doubles the work at most: each step of an order's life is taken at two sizes, and the
-lines of code that run are counted, in every thread. Seconds are not."""
+"""Twice the lines of an order take at most twice the work: each step of an order's life is taken at two sizes, and the
+executed lines of code are counted, in every thread. Seconds are not measured."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
 from tests.steps import Counting, Steps, counting, too_many
 
 SIZE = 250
@@ -59,12 +59,14 @@ class Life:
 
     def post(self, path: str, actor: dict[str, str], **body: Any) -> dict[str, Any]:
         """A write; people confirm what its preview showed."""
-        said = {"actor": actor, **body}
+        fields = {"actor": actor, **body}
         name = f"{path} {len(self.steps)}"
         if path in ("cancellations", "shipments") and actor in (BUYER, SELLER):
-            said["confirmation"] = self._take(f"{name} preview", f"{self.path}/{path}/preview", said)["confirmation"]
-            assert said["confirmation"] is not None, name
-        return self._take(name, f"{self.path}/{path}", said)
+            fields["confirmation"] = self._take(f"{name} preview", f"{self.path}/{path}/preview", fields)[
+                "confirmation"
+            ]
+            assert fields["confirmation"] is not None, name
+        return self._take(name, f"{self.path}/{path}", fields)
 
     def look(self) -> None:
         """Every read of the order."""
@@ -79,8 +81,8 @@ class Life:
 
     def _take(self, name: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._counted(name, lambda: self.shop.http.post(path, body, f"k{len(self.steps)}"))
-        told: dict[str, Any] = answer.json()
-        return told
+        document: dict[str, Any] = answer.json()
+        return document
 
     def _counted(self, name: str, ask: Callable[[], httpx.Response]) -> httpx.Response:
         answers: list[httpx.Response] = []
@@ -92,9 +94,9 @@ class Life:
 def canceled_and_shipped(life: Life) -> None:
     """A request for half of the lines, a cancellation of others, a notice of units of the rest, and its void."""
     half = len(life.numbers) // 2
-    asked, own = list(life.numbers[:half]), list(life.numbers[half : half + half // 2])
+    requested, own = list(life.numbers[:half]), list(life.numbers[half : half + half // 2])
     life.look()
-    life.post("cancellations", BUYER, request_id="r1", reason="ordered_by_mistake", lines=asked)
+    life.post("cancellations", BUYER, request_id="r1", reason="ordered_by_mistake", lines=requested)
     life.look()
     life.post("cancellations", SELLER, reason="out_of_stock", lines=own)
     life.post("shipments", SELLER, shipment_id="asn-1", lines=life.one_of_each[half + half // 2 :])
@@ -104,7 +106,7 @@ def canceled_and_shipped(life: Life) -> None:
     life.look()
 
 
-def given_back(life: Life) -> None:
+def refunded(life: Life) -> None:
     """Everything ships and arrives; a case over a unit of every line, decided, and a return of the others."""
     life.post("shipments", SYSTEM, shipment_id="asn-1")
     life.post("tracking", SYSTEM, shipment_id="asn-1", carrier="UPS", tracking_number="1Z999")
@@ -132,7 +134,7 @@ def disputed(life: Life) -> None:
 
 
 def rebilled(life: Life) -> None:
-    """Everything is canceled and leaves all the same; it is billed again, and comes back."""
+    """Everything is canceled but ships anyway; it is billed again, and returned."""
     both = {"accepts_item": True, "accepts_rebilling": True}
     life.post("cancellations", SUPPORT, reason="out_of_stock", rule="seller-has-final-say")
     life.post("shipped-after-cancel", SELLER, lines=list(life.numbers), carrier="UPS", tracking_number="1Z999")
@@ -146,7 +148,7 @@ def rebilled(life: Life) -> None:
 
 LIVES: dict[str, tuple[str, Callable[[Life], None]]] = {
     "canceled": ("seller-portal", canceled_and_shipped),
-    "given-back": ("peer-to-peer", given_back),
+    "refunded": ("peer-to-peer", refunded),
     "disputed": ("mutual-consent", disputed),
     "rebilled": ("seller-portal", rebilled),
 }

@@ -1,4 +1,5 @@
-"""The seam where users and tokens plug in: a doorkeeper names the caller, and everything else asks the caller."""
+"""The interface where users and tokens plug in: an authenticator names the principal, and everything else uses the
+principal."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from starlette.requests import HTTPConnection
 from infra.api.problems import Problem
 from infra.http.authenticator import Principal, is_local_name, is_loopback
 from infra.server.server import create
-from tests.integration.http.asking import HERE, Http, placing
+from tests.integration.http.client import HERE, Http, placing
 
 TOKENS = {
     "buyer": Principal("buyer", "b-7"),
@@ -33,7 +34,7 @@ class Tokens:
 
 
 class Tokened(Http):
-    """The same app, behind that doorkeeper."""
+    """A client of the same app behind the token authenticator."""
 
     def __init__(self, http: Http) -> None:
         self.app = http.app
@@ -63,17 +64,17 @@ def test_nobody_gets_in_without_a_token(http: Http, tokened: Tokened) -> None:
 
 def test_the_actor_is_whose_token_it_is(http: Http, tokened: Tokened) -> None:
     order = http.place()
-    said = {"to": "seller", "text": "Hello"}
-    assert tokened.status("buyer", f"{order}/messages", said) == 200
+    message = {"to": "seller", "text": "Hello"}
+    assert tokened.status("buyer", f"{order}/messages", message) == 200
     assert http.get(f"{order}/history").json()[-1]["actor"] == {"kind": "buyer", "id": "b-7"}
 
 
 def test_a_buyer_or_seller_may_name_nobody_else_and_a_system_may(http: Http, tokened: Tokened) -> None:
     order = http.place()
-    said = {"to": "support", "text": "Hello", "actor": {"kind": "seller", "id": "s-3"}}
-    assert tokened.status("buyer", f"{order}/messages", said) == 422
-    assert tokened.status("seller", f"{order}/messages", said, "k2") == 200
-    assert tokened.status("support", f"{order}/messages", {**said, "text": "Again"}, "k3") == 200
+    message = {"to": "support", "text": "Hello", "actor": {"kind": "seller", "id": "s-3"}}
+    assert tokened.status("buyer", f"{order}/messages", message) == 422
+    assert tokened.status("seller", f"{order}/messages", message, "k2") == 200
+    assert tokened.status("support", f"{order}/messages", {**message, "text": "Again"}, "k3") == 200
 
 
 def test_a_buyers_cancellation_is_a_request_by_the_token_alone(http: Http, tokened: Tokened) -> None:
@@ -82,7 +83,7 @@ def test_a_buyers_cancellation_is_a_request_by_the_token_alone(http: Http, token
     assert answer.json()["asks"] == [{"line": 1, "quantity": 10}]
 
 
-def test_what_is_not_theirs_is_not_there(http: Http, tokened: Tokened) -> None:
+def test_orders_of_others_are_404(http: Http, tokened: Tokened) -> None:
     order = http.place()
     assert tokened.status("buyer", order) == tokened.status("seller", order) == 200
     for path in (order, f"{order}/history", f"{order}/eligibility", f"/o/acme/{order.rpartition('/')[2]}", "/o/acme"):
@@ -102,7 +103,7 @@ def test_lists_show_their_own_only(http: Http, tokened: Tokened) -> None:
     assert len(tokened.get("/v1/mine/orders", authorization="Bearer seller").json()["orders"]) == 2
 
 
-def test_what_is_this_machine_and_what_is_not() -> None:
+def test_addresses_of_this_machine_are_recognized() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.7", "rescind.example", "")))
     assert all(map(is_local_name, ("127.0.0.1", "localhost:80", "[::1]", "[::1]:8080", "127.0.0.2:8080", "LOCALHOST")))

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.integration.cli.driving import RESCIND
-from tests.integration.http.asking import placing
+from tests.integration.http.client import placing
 from tests.integration.http.running import running
 
 TIMEOUT = 30
@@ -31,16 +31,16 @@ def connect(address: str) -> socket.socket:
 
 
 def to_the_end(connection: socket.socket) -> bytes:
-    """What comes until the server closes the connection."""
+    """The bytes that are received until the server closes the connection."""
     found = b""
     with contextlib.suppress(ConnectionResetError):
-        while came := connection.recv(65_536):
-            found += came
+        while chunk := connection.recv(65_536):
+            found += chunk
     return found
 
 
 def spoken(address: str, *parts: bytes) -> bytes:
-    """What the server says to these bytes until it closes the connection."""
+    """The server's answer to these bytes, until it closes the connection."""
     with connect(address) as connection:
         for part in parts:
             connection.sendall(part)
@@ -54,21 +54,21 @@ def status(answer: bytes) -> int:
 def problem(answer: bytes) -> dict[str, Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head.lower()
-    told: dict[str, Any] = json.loads(body)
-    return told
+    stderr: dict[str, Any] = json.loads(body)
+    return stderr
 
 
 # ---- each part has its time -----------------------------------------------------------------------------------------
 
 
-def test_headers_that_do_not_come_to_their_end_are_not_waited_for(tmp_path: Path) -> None:
+def test_incomplete_headers_are_not_waited_for(tmp_path: Path) -> None:
     with running(tmp_path, timeout_header=0.2, timeout_body=60, timeout_keep_alive=60) as (_, address):
         for begun in (HEAD, b"GET /he", b""):
             answer = spoken(address, begun)
             assert (status(answer), problem(answer)["rule"]) == (408, "request-timeout"), begun
 
 
-def test_headers_that_come_byte_by_byte_get_no_more_time(tmp_path: Path) -> None:
+def test_headers_sent_byte_by_byte_get_no_more_time(tmp_path: Path) -> None:
     with running(tmp_path, timeout_header=0.3) as (_, address), connect(address) as connection:
         connection.settimeout(0.02)
         connection.sendall(HEAD)
@@ -90,7 +90,7 @@ def test_the_second_request_of_a_connection_has_its_time_too(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("how", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"])
-def test_a_body_that_does_not_come_to_its_end_is_not_waited_for(tmp_path: Path, how: bytes) -> None:
+def test_an_incomplete_body_is_not_waited_for(tmp_path: Path, how: bytes) -> None:
     head = (
         b"POST /v1/acme/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
     )
@@ -113,10 +113,10 @@ def test_an_answer_that_nobody_takes_ends_its_connection(tmp_path: Path) -> None
         assert placed.status_code == 201
         with connect(address) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            asking = b"GET /v1/acme/orders/big/history HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            admin_client = b"GET /v1/acme/orders/big/history HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             with contextlib.suppress(ConnectionError):
                 for _ in range(200):
-                    connection.sendall(asking)
+                    connection.sendall(admin_client)
             until = time.monotonic() + TIMEOUT
             while time.monotonic() < until and _is_open(connection):
                 time.sleep(0.02)
@@ -134,7 +134,7 @@ def _is_open(connection: socket.socket) -> bool:
 # ---- so many fit ----------------------------------------------------------------------------------------------------
 
 
-def test_connections_beyond_the_limit_are_told_so(tmp_path: Path) -> None:
+def test_connections_beyond_the_limit_are_answered_503(tmp_path: Path) -> None:
     with running(tmp_path, limit_connections=4, timeout_header=60) as (_, address), ExitStack() as held:
         for _ in range(4):
             held.enter_context(connect(address)).sendall(HEAD)
@@ -142,7 +142,7 @@ def test_connections_beyond_the_limit_are_told_so(tmp_path: Path) -> None:
         assert problem(answer)["rule"] == "too-many-connections"
         assert b"retry-after: 1" in answer.lower()
         held.close()
-        _served_again(address)
+        _still_served(address)
 
 
 def test_a_flood_of_half_requests_ends_and_leaves_the_server_serving(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_flood_of_half_requests_ends_and_leaves_the_server_serving(tmp_path: P
         for each in flood:
             each.settimeout(TIMEOUT)
             assert status(to_the_end(each) or b"HTTP/1.1 503 cut off") in (408, 503)
-        _served_again(address)
+        _still_served(address)
 
 
 def _refused(address: str) -> bytes:
@@ -169,7 +169,7 @@ def _refused(address: str) -> bytes:
     raise AssertionError("no connection was refused")
 
 
-def _served_again(address: str) -> None:
+def _still_served(address: str) -> None:
     until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
         with contextlib.suppress(httpx.HTTPError):
@@ -209,11 +209,11 @@ def test_a_length_beside_chunks_ends_the_connection(tmp_path: Path) -> None:
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_told_so_and_ends_the_connection(tmp_path: Path, sent: bytes) -> None:
+def test_an_invalid_request_is_answered_400_and_ends_the_connection(tmp_path: Path, sent: bytes) -> None:
     with running(tmp_path, timeout_header=60) as (_, address):
         answer = spoken(address, sent)
         assert not answer or status(answer) in (400, 501), answer
-        _served_again(address)
+        _still_served(address)
 
 
 @pytest.mark.parametrize("chunk", [b"zz\r\n", b"-1\r\n", b"5\r\nabcdefgh\r\n", b"1" * 5_000 + b"\r\n"])
@@ -226,7 +226,7 @@ def test_a_broken_chunk_ends_the_connection_and_is_no_defect(
     )
     with running(tmp_path, timeout_header=60, timeout_body=60) as (_, address):
         assert status(spoken(address, head, chunk)) == 400
-        _served_again(address)
+        _still_served(address)
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -235,11 +235,11 @@ def test_a_broken_chunk_ends_the_connection_and_is_no_defect(
 
 @contextlib.contextmanager
 def process(directory: Path, *arguments: str, files: int | None = None, **settings: str) -> Iterator[tuple[str, Path]]:
-    """`rescind serve` of its own, with so many file descriptors; its address, and what it says on standard error."""
-    told = directory / "stderr"
+    """`rescind serve` of its own, with so many file descriptors; its address, and the file of its standard error."""
+    stderr = directory / "stderr"
     limit = "" if files is None else f"ulimit -n {files} && "
     environment = os.environ | {"RESCIND_JOURNAL": f"sqlite:///{directory}/journal", "RESCIND_POST": "off"} | settings
-    with told.open("wb") as err:
+    with stderr.open("wb") as err:
         server = subprocess.Popen(
             ["/bin/sh", "-c", f'{limit}exec "$@"', "sh", RESCIND, "serve", "--port", "0", *arguments],
             env=environment,
@@ -248,7 +248,7 @@ def process(directory: Path, *arguments: str, files: int | None = None, **settin
         )
         try:
             assert server.stdout is not None
-            yield server.stdout.readline().decode().rpartition(" ")[2].strip(), told
+            yield server.stdout.readline().decode().rpartition(" ")[2].strip(), stderr
         finally:
             server.terminate()
             server.wait(TIMEOUT)
@@ -256,26 +256,26 @@ def process(directory: Path, *arguments: str, files: int | None = None, **settin
                 server.stdout.close()
 
 
-def test_a_server_without_file_descriptors_waits_and_says_so_once(tmp_path: Path) -> None:
-    with process(tmp_path, files=80, RESCIND_TIMEOUT_HEADER="2") as (address, told), ExitStack() as held:
+def test_a_server_without_file_descriptors_waits_and_reports_it_once(tmp_path: Path) -> None:
+    with process(tmp_path, files=80, RESCIND_TIMEOUT_HEADER="2") as (address, stderr), ExitStack() as held:
         for _ in range(150):
             held.enter_context(connect(address)).sendall(HEAD)
         until = time.monotonic() + TIMEOUT
-        while "no connection can be accepted" not in told.read_text() and time.monotonic() < until:
+        while "no connection can be accepted" not in stderr.read_text() and time.monotonic() < until:
             time.sleep(0.05)
         held.close()
-        _served_again(address)
-        said = told.read_text()
-    assert "Traceback" not in said
-    assert said.count("no connection can be accepted (Too many open files)") >= 1
-    assert len(said) < 10_000, said[:2_000]
+        _still_served(address)
+        output = stderr.read_text()
+    assert "Traceback" not in output
+    assert output.count("no connection can be accepted (Too many open files)") >= 1
+    assert len(output) < 10_000, output[:2_000]
 
 
-def test_what_a_stranger_sends_wrongly_writes_no_line_to_standard_error(tmp_path: Path) -> None:
+def test_invalid_requests_write_no_line_to_standard_error(tmp_path: Path) -> None:
     """uvicorn configures logging again when it starts, and that had undone our level."""
     chunk = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
     upgrade = HEAD + b"Connection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
-    with process(tmp_path) as (address, told):
+    with process(tmp_path) as (address, stderr):
         for wrong in (
             b"\x00garbage\r\n\r\n",
             b"GET\r\n\r\n",
@@ -284,12 +284,12 @@ def test_what_a_stranger_sends_wrongly_writes_no_line_to_standard_error(tmp_path
             upgrade,
         ):
             spoken(address, wrong)
-        _served_again(address)
-        said = told.read_text()
-    assert said == ""
+        _still_served(address)
+        output = stderr.read_text()
+    assert output == ""
 
 
-def test_a_server_answers_at_the_address_that_it_is_told_to_listen_on(tmp_path: Path) -> None:
+def test_a_server_answers_at_the_address_of_its_host_option(tmp_path: Path) -> None:
     with process(tmp_path, "--host", "127.0.0.2") as (address, _):
         assert address.startswith("http://127.0.0.2:")
         assert httpx.get(f"{address}readyz").status_code == 200

@@ -1,10 +1,10 @@
-"""What a page of another site has a browser send changes nothing here (CSRF)."""
+"""A request that another site's page makes a browser send changes nothing here (CSRF)."""
 
 import json
 
 import pytest
 
-from tests.integration.http.asking import HERE, SYSTEM, Http
+from tests.integration.http.client import HERE, SYSTEM, Http
 
 FORM = "multipart/form-data; boundary=x"
 FILE = b'--x\r\nContent-Disposition: form-data; name="about"\r\n\r\nk1\r\n--x--\r\n'
@@ -34,7 +34,7 @@ OWN = [
 
 
 @pytest.mark.parametrize("headers", CROSS)
-def test_another_sites_page_writes_nothing_whatever_the_body_is(http: Http, headers: list[tuple[str, str]]) -> None:
+def test_another_sites_page_writes_nothing_with_any_body(http: Http, headers: list[tuple[str, str]]) -> None:
     order = http.place()
     for below, kind, body in (
         ("/cancellations", "application/json", CANCEL),
@@ -71,5 +71,5 @@ def test_a_host_with_its_port_is_compared_with_its_port(http: Http) -> None:
     order = http.place()
     for origin, status in (("http://localhost:8080", 200), ("http://localhost", 403), ("https://localhost:8080", 200)):
         named = [("Idempotency-Key", "k1"), ("Content-Type", "application/json")]
-        asked = [*named, ("Host", "localhost:8080"), ("Origin", origin)]
-        assert http.send("POST", f"{order}/cancellations", asked, CANCEL).status_code == status, origin
+        headers = [*named, ("Host", "localhost:8080"), ("Origin", origin)]
+        assert http.send("POST", f"{order}/cancellations", headers, CANCEL).status_code == status, origin

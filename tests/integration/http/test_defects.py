@@ -1,4 +1,5 @@
-"""A defect of ours is told without its insides, and found in the log by its reference; who breaks off is no defect."""
+"""A defect of ours is answered without internals, and found in the log by its reference; a client that breaks off is no
+defect."""
 
 import re
 import socket
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.integration.http.asking import Http, placing
+from tests.integration.http.client import Http, placing
 from tests.integration.http.running import running
 
 
@@ -25,19 +26,19 @@ def test_a_defect_is_500_without_its_insides_and_the_log_has_it_in_one_line(
 ) -> None:
     monkeypatch.setattr(http.app.engine, "call", broken)
     answer = http.get("/v1/acme/orders/x")
-    said = answer.json()
+    document = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "secret" not in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
-    reference = said["instance"].removeprefix("urn:rescind:defect:")
-    assert re.fullmatch("[0-9a-f]{12}", reference) and reference in said["detail"]
+    reference = document["instance"].removeprefix("urn:rescind:defect:")
+    assert re.fullmatch("[0-9a-f]{12}", reference) and reference in document["detail"]
     [line] = capfd.readouterr().err.splitlines()
     assert line.startswith(f"rescind: defect {reference}: GET '/v1/acme/orders/x': RuntimeError('secret detail') at ")
     assert f"{Path(__file__).name}:" in line and "infra/http/reads.py:" in line
     assert "caused by KeyError(" in line
 
 
-def test_a_page_says_the_reference_too_and_each_defect_has_its_own(
+def test_the_page_of_a_defect_shows_its_own_reference(
     http: Http, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(http.app.engine, "call", broken)
@@ -62,8 +63,8 @@ def test_an_answer_that_breaks_in_the_middle_is_seen_to_be_cut_off(
         monkeypatch.setattr("starlette.responses.Response.__call__", breaks)
         with pytest.raises(httpx.RemoteProtocolError):
             client.get("healthz")
-    told = capfd.readouterr().err
-    assert "RuntimeError('in the middle')" in told and "Traceback" not in told
+    stderr = capfd.readouterr().err
+    assert "RuntimeError('in the middle')" in stderr and "Traceback" not in stderr
 
 
 @pytest.mark.parametrize("below", ["/v1/acme/orders", "/v1/acme/orders/x/evidence"])

@@ -15,7 +15,7 @@ from infra.demo import MARKETPLACE, NotEmpty, seed, seeding
 from infra.demo.shops import SHOPS
 from infra.demo.stories import FURTHER, SHOWN, name
 from infra.store.history import history
-from tests.integration.http.asking import Http, placing, served
+from tests.integration.http.client import Http, placing, served
 from tests.integration.http.shown import CLAIMS, FURTHER_CLAIMS, Seen
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -38,13 +38,13 @@ def plots(demo: Http) -> dict[str, list[Seen]]:
     found: dict[str, list[Seen]] = {}
     for story in seeding.orders(NOW):
         stream = f"{MARKETPLACE}/{story.order_id}"
-        events = told(demo, stream)
+        events = history_of(demo, stream)
         assert events, story.order_id
         found.setdefault(story.plot, []).append(Seen(f"/v1/{MARKETPLACE}/orders/{story.order_id}", events, demo))
     return found
 
 
-def told(demo: Http, stream: str) -> list[dict[str, Any]]:
+def history_of(demo: Http, stream: str) -> list[dict[str, Any]]:
     return demo.app.ask(lambda engine: list(history(engine.followers[engine.partition(stream)].state, stream)))
 
 
@@ -61,7 +61,7 @@ def test_every_rule_is_shown_by_an_order_of_its_story(plots: dict[str, list[Seen
 
 
 @pytest.mark.parametrize("what", sorted(FURTHER))
-def test_what_the_rules_say_besides_is_shown_too(plots: dict[str, list[Seen]], what: str) -> None:
+def test_further_behavior_of_the_rules_is_shown_too(plots: dict[str, list[Seen]], what: str) -> None:
     assert any(FURTHER_CLAIMS[what](seen) for seen in plots[name(FURTHER[what])])
 
 
@@ -75,7 +75,7 @@ def test_there_is_work_waiting(demo: Http) -> None:
     assert any(order["status"] == "cancel_requested" for order in orders)
 
 
-def test_the_first_page_says_that_it_is_a_demo_and_what_to_try(demo: Http) -> None:
+def test_the_first_page_explains_the_demo_and_what_to_try(demo: Http) -> None:
     home = demo.get("/").text
     assert "<h1>Demo marketplace</h1>" in home
     links = re.findall(r'<li><a href="(/o/demo/[^"]+)">', home)

@@ -17,17 +17,17 @@ from infra.app import App, open_app
 from infra.runtime import loop as looping
 from infra.runtime.loop import Loop
 from infra.settings import Settings, load_settings
-from tests.integration.http.asking import placing
+from tests.integration.http.client import placing
 
 
 @pytest.fixture(autouse=True)
-def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looping, "TIMEOUT", 0.3)
 
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What a call that does not come back waits for, until the test is over."""
+    """The event that a blocked call waits for, until the test is over."""
     event = threading.Event()
     yield event
     event.set()
@@ -44,7 +44,7 @@ def place(app: App, order: str) -> Outcome:
     return app.engine.submit(parse_command(document)).result(60)
 
 
-def test_a_step_that_comes_back_in_time_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_that_returns_in_time_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     begun, done = threading.Event(), threading.Event()
 
     def step() -> bool:
@@ -61,7 +61,7 @@ def test_a_step_that_comes_back_in_time_is_waited_for(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == ""
 
 
-def test_a_step_that_does_not_come_back_is_left_behind_and_that_is_said(
+def test_a_step_that_does_not_return_is_abandoned_and_reported(
     gate: threading.Event, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun = threading.Event()
@@ -70,7 +70,7 @@ def test_a_step_that_does_not_come_back_is_left_behind_and_that_is_said(
     def step() -> bool:
         begun.set()
         gate.wait()
-        raise sqlite3.ProgrammingError("what it uses was closed meanwhile")
+        raise sqlite3.ProgrammingError("what it uses is closed")
 
     loop = Loop("test", step, lambda: 0.0)
     loop.on_broken = lambda: broken.append("broken")
@@ -81,61 +81,61 @@ def test_a_step_that_does_not_come_back_is_left_behind_and_that_is_said(
         "rescind: the loop of the test does not come back from its step: it is left behind" in capsys.readouterr().err
     )
     gate.set()
-    assert loop.stop(time.monotonic() + 60), "it ends where it comes back after all"
+    assert loop.stop(time.monotonic() + 60), "it ends if it returns after all"
     assert loop.broken is None
     assert not broken, "what it comes back to is no defect"
 
 
-def test_an_engine_whose_thread_does_not_come_back_answers_and_ends(
+def test_an_engine_whose_thread_does_not_return_answers_and_ends(
     tmp_path: Path, gate: threading.Event, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = open_app(settings(tmp_path))
     assert place(app, "PO-1").kind == "accepted"
     begun = threading.Event()
 
-    def stands(engine: Engine) -> None:
+    def block(engine: Engine) -> None:
         begun.set()
         gate.wait()
 
-    app.engine.call(stands)
+    app.engine.call(block)
     assert begun.wait(60)
     document = {**placing("PO-2"), "command": "PlaceOrder", "command_id": "place", "marketplace": "acme"}
     waits = app.engine.submit(parse_command(document))
     app.close()
-    assert waits.result(0).kind == "unknown", "who waits is not left without an answer"
+    assert waits.result(0).kind == "unknown", "a waiting caller gets an answer"
     assert "the loop of the engine does not come back" in capsys.readouterr().err
-    with open_app(settings(tmp_path)) as again:
-        assert place(again, "PO-1").kind == "duplicate"
-        assert place(again, "PO-2").kind == "accepted"
-        assert again.views is not None
-        assert again.views.catch_up(60)
+    with open_app(settings(tmp_path)) as restarted:
+        assert place(restarted, "PO-1").kind == "duplicate"
+        assert place(restarted, "PO-2").kind == "accepted"
+        assert restarted.views is not None
+        assert restarted.views.catch_up(60)
     gate.set()
     assert app._engine_thread.loop.stop(time.monotonic() + 60)
     assert app._engine_thread.loop.left_open is not None
     app._engine_thread.loop.left_open.close()
 
 
-def test_views_that_do_not_come_back_keep_nothing_else_from_ending(
+def test_views_that_do_not_return_do_not_prevent_the_rest_from_ending(
     tmp_path: Path, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = open_app(settings(tmp_path))
     assert app.views is not None
     begun = threading.Event()
 
-    def stands(*_: object) -> None:
+    def block(*_: object) -> None:
         begun.set()
         gate.wait()
-        raise sqlite3.ProgrammingError("what it uses was closed meanwhile")
+        raise sqlite3.ProgrammingError("what it uses is closed")
 
-    monkeypatch.setattr(app.views.views, "apply", stands)
+    monkeypatch.setattr(app.views.views, "apply", block)
     assert place(app, "PO-1").kind == "accepted"
     assert begun.wait(60)
     app.close()
     assert "the loop of the views does not come back" in capsys.readouterr().err
-    with open_app(settings(tmp_path)) as again:
-        assert again.views is not None
-        assert again.views.catch_up(60)
-        assert again.views.views.query("SELECT order_id FROM orders", ()) == [{"order_id": "PO-1"}]
+    with open_app(settings(tmp_path)) as restarted:
+        assert restarted.views is not None
+        assert restarted.views.catch_up(60)
+        assert restarted.views.views.query("SELECT order_id FROM orders", ()) == [{"order_id": "PO-1"}]
     gate.set()
     assert app.views.loop.stop(time.monotonic() + 60)
     app.views.stop()

@@ -15,13 +15,13 @@ from domain.commands import parse_command
 from infra.app import App, AppOptions, open_app
 from infra.settings import load_settings
 from infra.vault.base import TextGone
-from tests.integration.http.asking import SUPPORT, Http
+from tests.integration.http.client import SUPPORT, Http
 
 PARTITIONS = 4
 
 
-def said(app: App, command: str, id: str, subject: str = "b-7", **fields: Any) -> tuple[str, str | None]:
-    """What a command about a person's data came to: kind and rule."""
+def submitted(app: App, command: str, id: str, subject: str = "b-7", **fields: Any) -> tuple[str, str | None]:
+    """The kind and the rule of the outcome of a command about a person's data."""
     body = {"command": command, "command_id": id, "marketplace": "acme", "subject": subject, "actor": SUPPORT}
     outcome = app.engine.submit(parse_command(body | fields)).result(10)
     return outcome.kind, outcome.rule
@@ -47,7 +47,7 @@ def gone(app: App, reference: str) -> bool:
 
 
 def erasing_fails(app: App) -> None:
-    """Wait until the eraser has tried, and has said what keeps it."""
+    """Wait until the eraser has tried, and has reported its error."""
     until = time.monotonic() + 30
     while app.erasing.trouble is None and time.monotonic() < until:
         assert not app.erasing.catch_up(0)
@@ -85,7 +85,7 @@ def test_the_text_is_gone_and_order_history_and_commits_are_what_they_were(tmp_p
         before = http.get(order).content, http.get(f"{order}/history").content
         records = commits(http.app)
         assert http.app.vault.open(text) == "My door code is 4711."
-        assert said(http.app, "EraseSubject", "x1") == ("accepted", None)
+        assert submitted(http.app, "EraseSubject", "x1") == ("accepted", None)
         assert http.app.erasing.catch_up(10)
         assert gone(http.app, text)
         assert (http.get(order).content, http.get(f"{order}/history").content) == before
@@ -103,34 +103,34 @@ def test_an_erasure_that_was_admitted_while_nobody_erased_is_carried_out_at_the_
         patched.setattr("infra.erasing.runner.ErasingRunner.start", lambda *_: None)
         with engine(tmp_path) as http:
             text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
-            said(http.app, "EraseSubject", "x1")
+            submitted(http.app, "EraseSubject", "x1")
             assert http.app.vault.open(text) == "mine"
     with engine(tmp_path, views=views) as http:
         assert http.app.erasing.catch_up(10)
         assert gone(http.app, text)
 
 
-def test_a_hold_defers_it_until_it_is_released_and_asked_for_again(tmp_path: Path) -> None:
+def test_a_hold_defers_an_erasure_until_it_is_released_and_requested_again(tmp_path: Path) -> None:
     with engine(tmp_path) as http:
         text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
-        said(http.app, "PlaceLegalHold", "h", hold_id="lawsuit")
-        assert said(http.app, "EraseSubject", "x1") == ("refused", "legal-hold")
+        submitted(http.app, "PlaceLegalHold", "h", hold_id="lawsuit")
+        assert submitted(http.app, "EraseSubject", "x1") == ("refused", "legal-hold")
         assert http.app.erasing.catch_up(10)
         assert http.app.vault.open(text) == "mine"
-        said(http.app, "ReleaseLegalHold", "r", hold_id="lawsuit")
+        submitted(http.app, "ReleaseLegalHold", "r", hold_id="lawsuit")
         assert http.app.erasing.catch_up(10)
         assert http.app.vault.open(text) == "mine"
-        assert said(http.app, "EraseSubject", "x2") == ("accepted", None)
+        assert submitted(http.app, "EraseSubject", "x2") == ("accepted", None)
         assert http.app.erasing.catch_up(10)
         assert gone(http.app, text)
 
 
-def test_who_writes_under_the_same_name_right_after_it_keeps_the_text_whatever_is_read_again(tmp_path: Path) -> None:
+def test_a_text_written_right_after_the_erasure_survives_a_second_read_of_the_log(tmp_path: Path) -> None:
     with engine(tmp_path) as http:
         order = http.place(policy="peer-to-peer")
         old = writes(http, order, "old", "m1")
-        said(http.app, "EraseSubject", "x1")
-        new = writes(http, order, "new", "m2")  # at once: the eraser may not have come to it
+        submitted(http.app, "EraseSubject", "x1")
+        new = writes(http, order, "new", "m2")  # at once: the eraser may not have reached it
         assert http.app.erasing.catch_up(10)
         assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
     shutil.rmtree(tmp_path / "journal" / "state")
@@ -140,7 +140,7 @@ def test_who_writes_under_the_same_name_right_after_it_keeps_the_text_whatever_i
             assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
     with closing(sqlite3.connect(tmp_path / "journal" / "vault.sqlite")) as database, database:
         assert database.execute("delete from erasing").rowcount > 0
-    with engine(tmp_path) as http:  # not even who reads all of the log again takes the key that was made later
+    with engine(tmp_path) as http:  # a second read of the whole log does not take the later key
         assert http.app.erasing.catch_up(10)
         assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
 
@@ -151,7 +151,7 @@ def test_it_waits_for_nobody_where_the_eraser_is_behind(tmp_path: Path, monkeypa
         with engine(tmp_path) as http:
             order = http.place(policy="peer-to-peer")
             old = writes(http, order, "old", "m1")
-            said(http.app, "EraseSubject", "x1")
+            submitted(http.app, "EraseSubject", "x1")
             new = writes(http, order, "new", "m2")
             assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
     with engine(tmp_path) as http:
@@ -168,7 +168,7 @@ def test_cut_off_between_erasing_and_scrubbing_the_next_start_goes_on_there(
     with monkeypatch.context() as patched, engine(tmp_path) as http:
         text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
         patched.setattr("infra.vault.sqlite.SqliteVault.scrub", killed)
-        said(http.app, "EraseSubject", "x1")
+        submitted(http.app, "EraseSubject", "x1")
         erasing_fails(http.app)
         answer = http.get("/readyz").json()
         assert (answer["status"], answer["trouble"], list(answer["since"])) == (
@@ -182,16 +182,14 @@ def test_cut_off_between_erasing_and_scrubbing_the_next_start_goes_on_there(
         assert http.get("/readyz").json() == {"status": "ready"}
 
 
-def test_a_vault_that_is_away_is_tried_again_and_the_trouble_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_vault_is_retried_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.erasing.runner.ErasingRunner.RETRY", 0.01)
     with engine(tmp_path) as http:
         text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
         database = tmp_path / "journal" / "vault.sqlite"
         with closing(sqlite3.connect(database)) as other:
             other.execute("alter table erasing rename to away")
-        said(http.app, "EraseSubject", "x1")
+        submitted(http.app, "EraseSubject", "x1")
         erasing_fails(http.app)
         assert "erasing" in http.get("/readyz").json()["trouble"]["erasing"]
         with closing(sqlite3.connect(database)) as other:
@@ -204,7 +202,7 @@ def test_a_journal_in_memory_erases_too() -> None:
     with open_app(load_settings(journal="memory:")) as app:
         http = Http(app)
         text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
-        said(app, "EraseSubject", "x1")
+        submitted(app, "EraseSubject", "x1")
         assert app.erasing.catch_up(10)
         assert gone(app, text)
         http.close()

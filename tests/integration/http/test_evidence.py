@@ -1,4 +1,5 @@
-"""Evidence with content: files over HTTP, what is taken, how it is kept, who gets it back, and what erasing leaves."""
+"""Evidence with content: files over HTTP, which are accepted, how they are stored, who can download them, and what
+erasing leaves."""
 
 import asyncio
 import hashlib
@@ -10,15 +11,15 @@ import httpx
 import pytest
 
 from infra.http.uploads import UnsupportedFile, media_type_of
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, served
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http, served
 from tests.integration.http.files import jpeg, pdf, png
 from tests.integration.http.test_callers import Tokened
 
 
 def give(http: Http, order: str, content: bytes, key: str = "e1", name: str = "x.png", **fields: Any) -> httpx.Response:
     """Send a file as a form does."""
-    said = {"about": "k1", "kind": "photo", "actor": json.dumps(BUYER), **fields}
-    form = {name: value for name, value in said.items() if value is not None}
+    form_fields = {"about": "k1", "kind": "photo", "actor": json.dumps(BUYER), **fields}
+    form = {name: value for name, value in form_fields.items() if value is not None}
     files = {"file": (name, content, "application/octet-stream")}
     headers = {"Idempotency-Key": key}
     return asyncio.run(_post(http, f"{order}/evidence", form, files, headers))
@@ -43,7 +44,9 @@ def with_case(http: Http, **fields: Any) -> str:
 @pytest.mark.parametrize(
     ("content", "kind"), [(png(), "image/png"), (jpeg(), "image/jpeg"), (pdf(), "application/pdf")]
 )
-def test_a_file_is_told_by_its_bytes_kept_and_given_back_to_be_saved(http: Http, content: bytes, kind: str) -> None:
+def test_a_file_is_recognized_by_its_bytes_stored_and_returned_as_a_download(
+    http: Http, content: bytes, kind: str
+) -> None:
     order = with_case(http)
     answer = give(http, order, content, name="holiday.exe", origin="own_photo", claimed_at="2026-03-01T10:00:00Z")
     assert answer.status_code == 200, answer.text
@@ -56,17 +59,19 @@ def test_a_file_is_told_by_its_bytes_kept_and_given_back_to_be_saved(http: Http,
         "own_photo",
     )
     assert data["claimed_at"] == "2026-03-01T10:00:00Z"
-    given = http.get(f"{order}/evidence/e1")
-    assert (given.status_code, given.content) == (200, content)
-    assert given.headers["content-type"] == kind
+    download = http.get(f"{order}/evidence/e1")
+    assert (download.status_code, download.content) == (200, content)
+    assert download.headers["content-type"] == kind
     extension = {"image/png": "png", "image/jpeg": "jpg", "application/pdf": "pdf"}[kind]
-    assert given.headers["content-disposition"] == f'attachment; filename="e1.{extension}"'
-    assert given.headers.get_list("x-content-type-options") == ["nosniff"]
-    assert given.headers.get_list("content-security-policy") == ["default-src 'none'; frame-ancestors 'none'; sandbox"]
-    assert given.headers["cache-control"] == "private, no-store"
+    assert download.headers["content-disposition"] == f'attachment; filename="e1.{extension}"'
+    assert download.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert download.headers.get_list("content-security-policy") == [
+        "default-src 'none'; frame-ancestors 'none'; sandbox"
+    ]
+    assert download.headers["cache-control"] == "private, no-store"
 
 
-def test_what_a_client_says_of_the_file_must_be_so(http: Http) -> None:
+def test_what_a_client_claims_about_a_file_must_be_true(http: Http) -> None:
     order = with_case(http)
     for field, wrong in (("sha256", "0" * 64), ("media_type", "image/jpeg"), ("size", "17")):
         answer = give(http, order, png(), **{field: wrong})
@@ -95,7 +100,7 @@ def test_what_a_client_says_of_the_file_must_be_so(http: Http) -> None:
         pdf().replace(b"%PDF-1.4", b"%PDF-9.4"),
     ],
 )
-def test_what_is_no_whole_jpeg_png_or_pdf_is_not_taken_whatever_it_is_called(content: bytes) -> None:
+def test_a_file_that_is_no_complete_jpeg_png_or_pdf_is_refused_under_any_name(content: bytes) -> None:
     with pytest.raises(UnsupportedFile):
         media_type_of(content)
 
@@ -130,24 +135,24 @@ def test_five_files_a_side_and_no_sixth(http: Http) -> None:
     assert give(http, order, jpeg(), key="s1", actor=json.dumps(SELLER)).status_code == 200
 
 
-def test_the_same_file_again_is_answered_as_the_first_time_and_kept_once(http: Http) -> None:
+def test_the_same_evidence_file_again_gets_the_first_answer_and_is_stored_once(http: Http) -> None:
     order = with_case(http)
     first = give(http, order, png())
-    _, kept = http.app.vault.counts()
-    again = give(http, order, png())
-    assert (again.status_code, again.content) == (200, first.content)
-    assert again.headers["rescind-replayed"] == "true"
-    assert http.app.vault.counts()[1] == kept
+    _, stored = http.app.vault.counts()
+    repeated = give(http, order, png())
+    assert (repeated.status_code, repeated.content) == (200, first.content)
+    assert repeated.headers["rescind-replayed"] == "true"
+    assert http.app.vault.counts()[1] == stored
     other = give(http, order, jpeg())
     assert (other.status_code, other.json()["rule"]) == (422, "command-id-reused")
-    assert http.app.vault.counts()[1] == kept
+    assert http.app.vault.counts()[1] == stored
     assert http.get(f"{order}/evidence/e1").content == png()
 
 
 def test_evidence_named_without_its_file_may_get_it_later_if_the_hash_fits(http: Http) -> None:
     order = with_case(http)
-    said = {"sha256": hashlib.sha256(png()).hexdigest(), "media_type": "image/png", "size": len(png())}
-    body = {"actor": BUYER, "about": "k1", "kind": "photo", "evidence_id": "p1", **said}
+    fields = {"sha256": hashlib.sha256(png()).hexdigest(), "media_type": "image/png", "size": len(png())}
+    body = {"actor": BUYER, "about": "k1", "kind": "photo", "evidence_id": "p1", **fields}
     assert http.post(f"{order}/evidence", body, "a1").status_code == 200
     missing = http.get(f"{order}/evidence/p1")
     assert (missing.status_code, missing.json()["rule"]) == (404, "no-such-file")
@@ -159,7 +164,7 @@ def test_evidence_named_without_its_file_may_get_it_later_if_the_hash_fits(http:
 
 
 @pytest.mark.parametrize("path", ["evidence/none", "evidence/e1"])
-def test_who_may_not_see_the_order_gets_no_file_and_is_not_told_that_there_is_one(http: Http, path: str) -> None:
+def test_a_caller_who_may_not_see_the_order_cannot_tell_whether_a_file_exists(http: Http, path: str) -> None:
     order = with_case(http)
     give(http, order, png())
     tokened = Tokened(http)

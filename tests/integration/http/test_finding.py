@@ -9,7 +9,7 @@ import pytest
 from infra.http import listing
 from infra.http.authenticator import Principal
 from infra.http.listing import unknown_marketplace
-from tests.integration.http.asking import SUPPORT, SYSTEM, Http, placing, served
+from tests.integration.http.client import SUPPORT, SYSTEM, Http, placing, served
 from tests.integration.http.test_pages import words
 
 
@@ -79,14 +79,14 @@ def test_a_status_that_there_is_not_is_named_with_those_there_are(shop: Http, pa
         (f"q={'a' * 300}", []),
     ],
 )
-def test_what_people_have_in_hand_finds_orders(shop: Http, query: str, expected: list[str]) -> None:
+def test_the_numbers_that_people_have_find_orders(shop: Http, query: str, expected: list[str]) -> None:
     assert found(shop, query) == expected
 
 
 @pytest.mark.parametrize(
     ("q", "orders"), [("po-471", ["A-1", "A-2", "A-3"]), ("1Z999AA1", ["A-2"]), ("lamp-red", ["A-3"]), ("s-4", ["A-2"])]
 )
-def test_the_search_of_the_page_finds_the_same(shop: Http, q: str, orders: list[str]) -> None:
+def test_the_search_of_the_page_finds_the_same_orders(shop: Http, q: str, orders: list[str]) -> None:
     text = shop.get(f"/o/acme?q={q}").text
     assert [name for name in ("A-1", "A-2", "A-3") if f'href="/o/acme/{name}"' in text] == orders
 
@@ -102,13 +102,15 @@ def test_the_beginnings_of_a_number_are_paged(shop: Http) -> None:
     assert seen == ["A-1", "A-3", "A-2"]
 
 
-def test_a_search_that_finds_more_than_a_page_says_so(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_finds_more_than_a_page_reports_that_more_orders_match(
+    shop: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("infra.web.list_page.PAGE", 2)
     assert "More orders match." in words(shop.get("/o/acme?q=a-").text)
     assert "More orders match." not in words(shop.get("/o/acme?q=lamp-red").text)
 
 
-def test_a_search_stands_alone(shop: Http) -> None:
+def test_a_search_cannot_be_combined_with_other_filters(shop: Http) -> None:
     for other in ("po=PO-1", "after=x"):
         assert shop.get(f"/v1/acme/orders?q=a&{other}").status_code == 400
 
@@ -166,14 +168,14 @@ def test_in_a_store_without_an_order_every_list_is_empty(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", ["buyer", "seller", "support", "system"])
-def test_whoever_is_bound_to_a_marketplace_learns_no_other_name(kind: str) -> None:
+def test_a_caller_bound_to_a_marketplace_learns_no_other_name(kind: str) -> None:
     problem = unknown_marketplace("acne", ["acme"], Principal(kind, "someone"))
     assert problem.status == 404
     assert "acme" not in str(problem.body())
 
 
 def test_an_order_that_was_just_placed_names_its_marketplace(shop: Http) -> None:
-    """Its list is asked for without a token, and the views may not have it yet."""
+    """The list is requested without a token, and the views may not have the order yet."""
     for number in range(5):
         name = f"new-{number}"
         assert shop.post(f"/v1/{name}/orders", placing("N-1"), "k1").status_code == 201
@@ -181,7 +183,9 @@ def test_an_order_that_was_just_placed_names_its_marketplace(shop: Http) -> None
         assert answer.status_code == 200, answer.text
 
 
-def test_while_the_views_stand_still_nothing_is_called_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_the_views_do_not_advance_nothing_is_called_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(listing, "TIMEOUT", 0.05)
     with served(tmp_path) as http:
         http.place()

@@ -1,4 +1,4 @@
-"""Whom the server answers to: the Host header is looked at on every path, and no redirect leads where it says."""
+"""The hosts that the server answers: the Host header is checked on every path, and no redirect leads to it."""
 
 import threading
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.http.asking import Http, served
+from tests.integration.http.client import Http, served
 from tests.integration.http.routes import routes
 
 ELSEWHERE = ("rescind.example", "127.0.0.1.example", "10.0.0.7:8080", "[::ffff:10.0.0.7]", "localhost:", "[", "a b", "")
@@ -36,7 +36,7 @@ def test_every_path_answers_to_an_address_of_this_machine(http: Http, host: str)
         *("/o/%2F%2Frescind.example/", "/o//rescind.example/", "/o/a%0D%0ALocation:%20x/", "/healthz/", "/static//x/"),
     ],
 )
-def test_a_redirect_stays_on_the_server_and_says_no_host(http: Http, path: str) -> None:
+def test_a_redirect_stays_on_the_server_and_names_no_host(http: Http, path: str) -> None:
     request = httpx.Request("GET", "http://localhost:8080/", headers={"Host": "localhost:8080"})
     request.url = request.url.copy_with(raw_path=path.encode())
     answer = http.sent(request)
@@ -46,18 +46,18 @@ def test_a_redirect_stays_on_the_server_and_says_no_host(http: Http, path: str) 
     assert location[1:2] not in ("/", "\\"), location
 
 
-def test_more_requests_than_fit_are_to_be_sent_again(tmp_path: Path) -> None:
+def test_more_requests_than_the_limit_are_503_with_retry_after(tmp_path: Path) -> None:
     with served(tmp_path, limit_concurrency=1) as http:
         order = http.place()
         released = threading.Event()
         http.app.engine.call(lambda engine: released.wait(60))
 
-        async def beside() -> list[httpx.Response]:
-            told = [await http.client.get(path) for path in (order, "/rules", "/healthz")]
+        async def others() -> list[httpx.Response]:
+            answers = [await http.client.get(path) for path in (order, "/rules", "/healthz")]
             released.set()
-            return told
+            return answers
 
-        waited, (refused, page, health) = http.together(http.client.get(order), beside())
+        waited, (refused, page, health) = http.together(http.client.get(order), others())
         assert waited.status_code == 200
         assert (refused.status_code, refused.json()["rule"]) == (503, "too-many-requests")
         assert refused.headers["retry-after"] == "1"

@@ -1,4 +1,4 @@
-"""An id is one segment of a path whatever is in it: a slash is escaped, and so is it in every link that is printed."""
+"""An id is one segment of a path with any characters: a slash is escaped, also in every link that is printed."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from infra.app import AppOptions, open_app
 from infra.server.server import create
 from infra.settings import load_settings
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http
 from tests.integration.http.files import png
 from tests.integration.http.test_contacts import Desk, desk
 from tests.integration.http.test_evidence import give
@@ -25,10 +25,10 @@ def escaped(name: str) -> str:
 @pytest.mark.parametrize("name", ODD)
 def test_a_request_of_any_id_is_withdrawn_by_its_path(http: Http, name: str) -> None:
     order = http.place(policy="mutual-consent")
-    ask = {"actor": BUYER, "request_id": name, "reason": "changed_mind"}
-    preview = http.post(f"{order}/cancellations/preview", ask, "p").json()
-    asked = http.post(f"{order}/cancellations", {**ask, "confirmation": preview["confirmation"]}, "k1")
-    assert asked.status_code == 200, asked.text
+    request = {"actor": BUYER, "request_id": name, "reason": "changed_mind"}
+    preview = http.post(f"{order}/cancellations/preview", request, "p").json()
+    requested = http.post(f"{order}/cancellations", {**request, "confirmation": preview["confirmation"]}, "k1")
+    assert requested.status_code == 200, requested.text
     answer = http.post(f"{order}/cancellations/{escaped(name)}/withdraw", {"actor": BUYER}, "k2")
     assert answer.status_code == 200, answer.text
     assert answer.json()["events"][0]["data"]["request_id"] == name
@@ -51,9 +51,9 @@ def test_a_case_of_any_id_is_read_has_its_page_its_evidence_and_is_decided(http:
     opened = {"actor": BUYER, "reason": "wrong_item", "lines": [1], "case_id": name}
     assert http.post(f"{order}/cases", opened, "k1").status_code == 200
     assert give(http, order, png(), about=name, evidence_id=f"{name}/photo").status_code == 200
-    told = http.get(f"{order}/cases/{escaped(name)}")
-    assert (told.status_code, told.json()["case_id"]) == (200, name)
-    [evidence] = told.json()["evidence"]
+    answer = http.get(f"{order}/cases/{escaped(name)}")
+    assert (answer.status_code, answer.json()["case_id"]) == (200, name)
+    [evidence] = answer.json()["evidence"]
     assert http.get(evidence["href"]).content == png()
     page = http.get("/o/" + order.removeprefix("/v1/").replace("/orders/", "/")).text
     [link] = re.findall(r'href="(/d/[^"]+)"', page)
@@ -71,9 +71,9 @@ def test_a_person_of_any_name_is_reached_held_and_erased(tmp_path: Path) -> None
         for name in ODD:
             path = f"/v1/acme/buyers/{escaped(name)}/contact"
             contact = {"address": "bea@example.org", "name": None, "language": "en"}
-            assert here.ask("PUT", path, json=contact).status_code == 200
-            assert here.ask("GET", path, by=f"buyer/{name}" if name.isascii() else "").json() == contact
-            assert here.ask("GET", path, by=f"buyer/{name}x" if name.isascii() else "buyer/x").status_code == 404
+            assert here.request("PUT", path, json=contact).status_code == 200
+            assert here.request("GET", path, by=f"buyer/{name}" if name.isascii() else "").json() == contact
+            assert here.request("GET", path, by=f"buyer/{name}x" if name.isascii() else "buyer/x").status_code == 404
             subject = f"/v1/acme/subjects/{escaped(name)}"
             held = here.post(f"{subject}/holds", {"actor": SUPPORT, "hold_id": "/"}, "k1")
             assert held.json()["events"][0]["data"] == {"subject": name, "hold_id": "/"}

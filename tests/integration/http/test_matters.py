@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.cli.driving import Store
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
 from tests.integration.http.files import png
 from tests.integration.http.test_callers import Tokened
 from tests.integration.http.test_evidence import give
@@ -30,10 +30,10 @@ def disputed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Http, s
 
 def dispute(http: Http) -> str:
     order = http.place(policy="mutual-consent", lines=[LINE])
-    ask = {"actor": BUYER, "request_id": "r1", "reason": "ordered_by_mistake"}
-    preview = http.post(f"{order}/cancellations/preview", ask, "p").json()
+    request = {"actor": BUYER, "request_id": "r1", "reason": "ordered_by_mistake"}
+    preview = http.post(f"{order}/cancellations/preview", request, "p").json()
     steps: list[tuple[str, dict[str, Any]]] = [
-        ("cancellations", {**ask, "confirmation": preview["confirmation"]}),
+        ("cancellations", {**request, "confirmation": preview["confirmation"]}),
         ("cancellations/r1/decline", {"actor": SELLER}),
         ("disputes", {"actor": BUYER, "about": "r1", "dispute_id": "d1", "text": "I asked within minutes."}),
         ("disputes/d1/messages", {"actor": SELLER, "to": "support", "text": "It was packed <b>already</b>."}),
@@ -48,12 +48,17 @@ def dispute(http: Http) -> str:
     return order
 
 
-def test_a_dispute_is_told_whole_from_the_log(disputed: tuple[Http, str, Path]) -> None:
+def test_a_dispute_is_shown_completely_from_the_log(disputed: tuple[Http, str, Path]) -> None:
     http, order, _ = disputed
-    said = http.get(f"{order}/disputes/d1").json()
-    assert (said["status"], said["about"], said["about_kind"], said["by"]) == ("open", "r1", "request", "buyer")
-    assert said["lines"] == [{"line": 1, "quantity": 1, "sku": "A-1", "title": "Lamp", "listing": LISTING}]
-    points = {item["item"]: item for item in said["checklist"]}
+    document = http.get(f"{order}/disputes/d1").json()
+    assert (document["status"], document["about"], document["about_kind"], document["by"]) == (
+        "open",
+        "r1",
+        "request",
+        "buyer",
+    )
+    assert document["lines"] == [{"line": 1, "quantity": 1, "sku": "A-1", "title": "Lamp", "listing": LISTING}]
+    points = {item["item"]: item for item in document["checklist"]}
     assert list(points) == [
         "order-details", "request", "answer", "platform-confirmation", "contacts", "photographs", "receipts", "policy",
         "packet", "deadlines",
@@ -61,18 +66,18 @@ def test_a_dispute_is_told_whole_from_the_log(disputed: tuple[Http, str, Path]) 
     assert points["answer"]["said"] == "the seller answered: declined"
     assert points["platform-confirmation"]["present"], "support wrote to the buyer about it"
     history = http.get(f"{order}/history").json()
-    told = said["chronology"]["entries"]
-    assert [(x["version"], x["event"], x["data"]) for x in told] == [
+    entries = document["chronology"]["entries"]
+    assert [(x["version"], x["event"], x["data"]) for x in entries] == [
         (x["version"], x["event"], x["data"]) for x in history
     ]
-    assert [claim["flag"] for claim in said["chronology"]["claimed_times"]] == ["before-the-order"]
-    advice = said["recommendation"]
+    assert [claim["flag"] for claim in document["chronology"]["claimed_times"]] == ["before-the-order"]
+    advice = document["recommendation"]
     assert (advice["course"], advice["at_stake_minor"], advice["currency"]) == ("proceed", 8000, "USD")
     assert (advice["arbitration_fee"], advice["precedents"]) == ("250.00 USD", None)
-    text = said["policy"]["text"]
-    assert hashlib.sha256(text.encode()).hexdigest() == said["policy"]["sha256"]
+    text = document["policy"]["text"]
+    assert hashlib.sha256(text.encode()).hexdigest() == document["policy"]["sha256"]
     assert json.loads(text)["id"] == "mutual-consent"
-    (evidence,) = said["evidence"]
+    (evidence,) = document["evidence"]
     assert http.get(evidence["href"]).content == png()
     assert evidence["note"] == "As it looked."
 
@@ -84,12 +89,12 @@ def test_one_thread_is_read_by_all_and_supports_notes_by_support_alone(disputed:
     try:
         for token, sees in (("buyer", False), ("seller", False), ("support", True)):
             headers = {"authorization": f"Bearer {token}"}
-            told = tokened.get(f"{order}/disputes/d1", **headers)
-            assert told.status_code == 200
-            assert (SECRET in told.text) is sees
-            texts = [each["text"] for each in told.json()["thread"]]
+            answer = tokened.get(f"{order}/disputes/d1", **headers)
+            assert answer.status_code == 200
+            assert (SECRET in answer.text) is sees
+            texts = [each["text"] for each in answer.json()["thread"]]
             assert texts == ["It was packed <b>already</b>.", *([SECRET] if sees else []), "We look into it."]
-            notes = [x for x in told.json()["chronology"]["entries"] if x["event"] == "MessageSent"]
+            notes = [x for x in answer.json()["chronology"]["entries"] if x["event"] == "MessageSent"]
             assert len(notes) == (3 if sees else 2)
             history = tokened.get(f"{order}/history", **headers).json()
             assert len([x for x in history if x["event"] == "MessageSent"]) == (3 if sees else 2)
@@ -112,8 +117,12 @@ def test_the_orders_page_shows_messages_to_whom_they_concern(disputed: tuple[Htt
     try:
         for token, left_out in (("buyer", ["From the seller to the support."]), ("seller", []), ("support", [])):
             page = tokened.get(place, authorization=f"Bearer {token}").text
-            said = ["From the seller to the buyer.", "From the buyer to the seller.", "From the seller to the support."]
-            assert [text for text in said if text not in page] == left_out, token
+            texts = [
+                "From the seller to the buyer.",
+                "From the buyer to the seller.",
+                "From the seller to the support.",
+            ]
+            assert [text for text in texts if text not in page] == left_out, token
             assert "It was packed &lt;b&gt;already&lt;/b&gt;." in page, "a thread is read by all"
             assert (SECRET in page) is (token == "support")
     finally:
@@ -124,34 +133,34 @@ def page_of(order: str, name: str = "d1") -> str:
     return f"/d{order.removeprefix('/v1').replace('/orders', '')}/{name}"
 
 
-def test_the_page_says_what_is_missing_what_disagrees_and_what_to_do(disputed: tuple[Http, str, Path]) -> None:
+def test_the_page_shows_what_is_missing_what_disagrees_and_what_to_do(disputed: tuple[Http, str, Path]) -> None:
     http, order, _ = disputed
     page = http.get(page_of(order))
     assert page.status_code == 200
-    said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
-    assert "The buyer opened this dispute about cancellation request r1. Evidence is accepted until" in said
-    assert "Proceed. It was asked in time; the seller answered: declined." in said
-    assert "80.00 USD are at stake. The arbitration fee is 250.00 USD. It takes weeks to months." in said
-    assert "The buyer, the seller and the platform can read every message here." in said
-    assert "Its claimed time is before the order" in said
-    assert "listing-77" in said
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
+    assert "The buyer opened this dispute about cancellation request r1. Evidence is accepted until" in text
+    assert "Proceed. It was asked in time; the seller answered: declined." in text
+    assert "80.00 USD are at stake. The arbitration fee is 250.00 USD. It takes weeks to months." in text
+    assert "The buyer, the seller and the platform can read every message here." in text
+    assert "Its claimed time is before the order" in text
+    assert "listing-77" in text
     assert "It was packed &lt;b&gt;already&lt;/b&gt;." in page.text, "a text is no markup"
     assert "<script" not in page.text
     order_page = http.get(f"/o{order.removeprefix('/v1').replace('/orders', '')}").text
     assert f'href="{page_of(order)}"' in order_page
 
 
-def test_the_command_line_tells_the_same_document(disputed: tuple[Http, str, Path]) -> None:
+def test_the_command_line_prints_the_same_document(disputed: tuple[Http, str, Path]) -> None:
     http, order, directory = disputed
     stream = order.removeprefix("/v1/").replace("/orders/", "/")
     store = Store(directory)
-    said, asked = (
+    printed, answered = (
         store.rescind("order", "dispute", stream, "d1", "--json").json,
         http.get(f"{order}/disputes/d1").json(),
     )
     for part in ("checklist", "chronology", "thread", "evidence", "policy", "lines"):
-        assert said[part] == asked[part], part
-    assert said["recommendation"]["course"] == "proceed"
+        assert printed[part] == answered[part], part
+    assert printed["recommendation"]["course"] == "proceed"
     text = store.rescind("order", "dispute", stream, "d1").out
     events = [entry["event"] for entry in http.get(f"{order}/disputes/d1").json()["chronology"]["entries"]]
     assert {"CancelRequested", "DisputeOpened"} <= set(events)
@@ -165,17 +174,21 @@ def test_a_case_shows_the_listing_as_sold_the_evidence_and_what_is_awaited(http:
     http.post(f"{order}/shipments", {"actor": SYSTEM, "shipment_id": "asn-1"}, "ship")
     http.post(f"{order}/deliveries", {"actor": SYSTEM}, "deliver")
     http.post(f"{order}/cases", {"actor": BUYER, "reason": "not_as_described", "lines": [1], "case_id": "k1"}, "k1")
-    said = http.get(f"{order}/cases/k1").json()
-    assert (said["status"], said["reason"], said["lines"][0]["listing"]) == ("open", "not_as_described", LISTING)
-    assert said["decide_by"] is not None
-    assert said["recommendation"]["course"] == "settle-or-complete"
-    assert [gap["gap"] for item in said["checklist"] for gap in item["gaps"]] == ["packet-not-prepared"]
+    document = http.get(f"{order}/cases/k1").json()
+    assert (document["status"], document["reason"], document["lines"][0]["listing"]) == (
+        "open",
+        "not_as_described",
+        LISTING,
+    )
+    assert document["decide_by"] is not None
+    assert document["recommendation"]["course"] == "settle-or-complete"
+    assert [gap["gap"] for item in document["checklist"] for gap in item["gaps"]] == ["packet-not-prepared"]
     assert give(http, order, png(), claimed_at="2026-03-01T10:00:00Z").status_code == 200
     assert http.get(f"{order}/cases/k1").json()["recommendation"]["course"] == "proceed"
     more = {"actor": SUPPORT, "kinds": ["receipt"], "until": "2099-01-01T00:00:00Z"}
     assert http.post(f"{order}/cases/k1/request-evidence", more, "more").status_code == 200
-    said = http.get(f"{order}/cases/k1").json()
-    assert (said["awaited"], said["decide_by"]) == (["receipt"], None)
+    document = http.get(f"{order}/cases/k1").json()
+    assert (document["awaited"], document["decide_by"]) == (["receipt"], None)
     page = http.get(page_of(order, "k1")).text
     assert "The decision deadline is paused until the buyer sends a receipt." in page
     decide = {"actor": SUPPORT, "outcome": "return", "rule": "case-reasons"}
@@ -184,22 +197,22 @@ def test_a_case_shows_the_listing_as_sold_the_evidence_and_what_is_awaited(http:
 
 
 @pytest.mark.parametrize("path", ["disputes/none", "cases/d1", "cases/none"])
-def test_what_the_order_does_not_have_is_404(disputed: tuple[Http, str, Path], path: str) -> None:
+def test_an_unknown_case_or_dispute_is_404(disputed: tuple[Http, str, Path], path: str) -> None:
     http, order, _ = disputed
     answer = http.get(f"{order}/{path}")
     assert (answer.status_code, answer.json()["rule"]) == (404, "no-such-matter")
     assert http.get(page_of(order, "none")).status_code == 404
 
 
-def test_this_marketplaces_own_figures_stand_beside_it_from_thirty_decided_disputes_on(tmp_path: Path) -> None:
+def test_the_marketplaces_own_figures_are_shown_from_thirty_decided_disputes_on(tmp_path: Path) -> None:
     """Thirty disputes of another month, the first ten granted, each decided two days after it was opened."""
     Store(tmp_path).take(row for number in range(30) for row in decided(number, "grant" if number < 10 else "deny"))
     with served(tmp_path) as http:
         order = dispute(http)
         assert http.app.views is not None
         assert http.app.views.catch_up(30)
-        told = http.get(f"{order}/disputes/d1").json()["recommendation"]["precedents"]
-        assert told == {"decided": 30, "granted_percent": 33, "median_days": 2}
+        precedents = http.get(f"{order}/disputes/d1").json()["recommendation"]["precedents"]
+        assert precedents == {"decided": 30, "granted_percent": 33, "median_days": 2}
         page = re.sub(r"<[^>]+>", "", http.get(page_of(order)).text)
         assert "This marketplace has decided 30 disputes and granted 33% of them." in page
         assert "The median time to a decision was 2 days." in page
@@ -207,7 +220,7 @@ def test_this_marketplaces_own_figures_stand_beside_it_from_thirty_decided_dispu
 
 def decided(number: int, outcome: str) -> list[dict[str, Any]]:
     """The commands of an order whose dispute was decided."""
-    said: list[tuple[str, str, dict[str, str], dict[str, Any]]] = [
+    commands: list[tuple[str, str, dict[str, str], dict[str, Any]]] = [
         ("PlaceOrder", "2026-03-02T10:00:00Z", SYSTEM, placing(f"old-{number}", policy="mutual-consent", quantity=1)),
         ("RequestCancel", "2026-03-02T11:00:00Z", BUYER, {"request_id": "r1", "reason": "other"}),
         ("DeclineCancel", "2026-03-02T12:00:00Z", SELLER, {"request_id": "r1"}),
@@ -229,5 +242,5 @@ def decided(number: int, outcome: str) -> list[dict[str, Any]]:
             "actor": actor,
             **fields,
         }
-        for place, (command, at, actor, fields) in enumerate(said)
+        for place, (command, at, actor, fields) in enumerate(commands)
     ]

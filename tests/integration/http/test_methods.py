@@ -3,7 +3,7 @@ may end with a slash."""
 
 import pytest
 
-from tests.integration.http.asking import SYSTEM, Http
+from tests.integration.http.client import SYSTEM, Http
 
 
 @pytest.fixture
@@ -17,10 +17,12 @@ def test_head_answers_what_get_answers_without_a_body(http: Http, order: str) ->
     for path in (*paths, f"{order}/history", "/v1/acme/orders", "/v1/acme/orders/nobody", "/nowhere"):
         head, get = http.send("HEAD", path, []), http.get(path)
         assert (head.status_code, head.content) == (get.status_code, b""), path
-        kept = set(get.headers) - {"date"}
-        assert kept <= set(head.headers), path
-        same = ("content-length", "content-type", "etag", "content-security-policy")
-        assert [head.headers.get(name) for name in same] == [get.headers.get(name) for name in same], path
+        names = set(get.headers) - {"date"}
+        assert names <= set(head.headers), path
+        equal_headers = ("content-length", "content-type", "etag", "content-security-policy")
+        assert [head.headers.get(name) for name in equal_headers] == [
+            get.headers.get(name) for name in equal_headers
+        ], path
 
 
 @pytest.mark.parametrize(

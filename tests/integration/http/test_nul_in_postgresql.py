@@ -1,10 +1,10 @@
-"""PostgreSQL has no text with a NUL in it: who asks for one is told that there is none, as beside SQLite."""
+"""PostgreSQL has no text with a NUL in it: a request for one is answered as not found, as with SQLite."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.integration.http.asking import served
+from tests.integration.http.client import served
 
 pytestmark = pytest.mark.postgresql
 

@@ -11,7 +11,7 @@ from infra.http import listing, reads
 from infra.http.reads import Reads, Seen
 from infra.views.reading import Page
 from infra.web.list_page import ListPage, MatchingOrders
-from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing, served
+from tests.integration.http.client import BUYER, SELLER, SYSTEM, Http, notice, placing, served
 
 VOID = {"meta", "link", "br", "input", "path", "circle", "use", "img"}
 
@@ -69,15 +69,15 @@ def shop(http: Http) -> Http:
     """A marketplace with an order that waits, one that shipped in part, and one that is open."""
     for name in ("waits", "partly", "open"):
         http.post("/v1/shop/orders", placing(name, policy="peer-to-peer" if name == "waits" else "seller-portal"), "k1")
-    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    request = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
     http.post("/v1/shop/orders", placing("late", policy="everything-store", ship_by="2026-01-01T00:00:00Z"), "k1")
-    http.post("/v1/shop/orders/open/cancellations", ask, "k2")
+    http.post("/v1/shop/orders/open/cancellations", request, "k2")
     token = http.post("/v1/shop/orders/partly/shipments", {**notice(3), "actor": SYSTEM}, "k2").headers
     http.get("/v1/shop/orders", rescind_position=token["rescind-position"])
     return http
 
 
-def test_the_list_says_at_the_top_what_waits(shop: Http) -> None:
+def test_the_list_shows_overdue_requests_at_the_top(shop: Http) -> None:
     text = shop.get("/o/shop").text
     read(text)
     assert "1 cancellation request needs an answer" in words(text)
@@ -102,7 +102,7 @@ def test_one_box_finds_orders_sellers_and_buyers(shop: Http, q: str, found: int)
     assert ("No order has this PO number" in text) is (found == 0)
 
 
-def test_a_marketplace_without_orders_says_how_they_come(tmp_path: Path) -> None:
+def test_the_page_of_a_marketplace_without_orders_explains_how_to_place_one(tmp_path: Path) -> None:
     with served(tmp_path) as http:
         text = http.get("/o/nowhere").text
     read(text)
@@ -115,17 +115,20 @@ def test_the_first_page_leads_to_the_marketplaces(shop: Http) -> None:
     assert shop.get("/o/shop").status_code == 200
 
 
-def test_the_order_page_tells_it_in_a_sentence_and_adds_the_money_up(shop: Http) -> None:
+def test_the_order_page_summarizes_it_in_a_sentence_and_adds_the_money_up(shop: Http) -> None:
     text = shop.get("/o/shop/partly").text
     read(text)
-    said = words(text)
-    assert "3 units have shipped, 7 units are canceled and nothing is open. A refund of 70.00 USD is on its way" in said
-    assert "Paid by the buyer 100.00 Refunds due −70.00 Refunds paid 0.00 Left with the seller 30.00" in said
-    assert "7 canceled by fill or kill · cannot be reopened" in said
-    assert "Can the buyer cancel it? No What is left of the order has shipped" in said
+    page_text = words(text)
+    assert (
+        "3 units have shipped, 7 units are canceled and nothing is open. A refund of 70.00 USD is on its way"
+        in page_text
+    )
+    assert "Paid by the buyer 100.00 Refunds due −70.00 Refunds paid 0.00 Left with the seller 30.00" in page_text
+    assert "7 canceled by fill or kill · cannot be reopened" in page_text
+    assert "Can the buyer cancel it? No What is left of the order has shipped" in page_text
 
 
-def test_the_timeline_is_newest_first_with_who_when_and_rule(shop: Http) -> None:
+def test_the_timeline_is_newest_first_with_actor_time_and_rule(shop: Http) -> None:
     text = shop.get("/o/shop/partly").text
     timeline = words(text.split('<ol class="timeline"')[1])
     assert timeline.index("Refund refund-1 of 70.00 USD is due.") < timeline.index("Order placed: 10 units of 1 item")
@@ -137,36 +140,36 @@ def test_a_request_that_waits_shows_until_when(shop: Http) -> None:
     body = {"actor": SYSTEM, "request_id": "r1", "reason": "found_cheaper"}
     shop.post("/v1/shop/orders", placing("gavel", policy="auction-house"), "k1")
     shop.post("/v1/shop/orders/gavel/cancellations", body, "k2")
-    said = words(shop.get("/o/shop/gavel").text)
-    assert "The buyer asks to cancel the whole order: found it cheaper. The seller has until" in said
-    assert "3 days left" in said or "2 days 23 h left" in said
+    page_text = words(shop.get("/o/shop/gavel").text)
+    assert "The buyer asks to cancel the whole order: found it cheaper. The seller has until" in page_text
+    assert "3 days left" in page_text or "2 days 23 h left" in page_text
 
 
-def test_offers_are_told_with_until_when_the_buyer_may_choose(shop: Http) -> None:
+def test_offers_are_shown_with_the_time_until_which_the_buyer_may_choose(shop: Http) -> None:
     shop.post("/v1/shop/orders", placing("leaf", policy="general-store"), "k1")
-    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
-    shop.post("/v1/shop/orders/leaf/cancellations", ask, "k2")
-    said = words(shop.get("/o/shop/leaf").text)
-    assert "The store offers a later date, another address, an exchange or a credit instead." in said
-    assert "The buyer has until" in said
+    request = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    shop.post("/v1/shop/orders/leaf/cancellations", request, "k2")
+    page_text = words(shop.get("/o/shop/leaf").text)
+    assert "The store offers a later date, another address, an exchange or a credit instead." in page_text
+    assert "The buyer has until" in page_text
 
 
-def test_a_yes_says_until_when_it_is_one(shop: Http) -> None:
-    said = words(shop.get("/o/shop/waits").text)
-    assert "Can the buyer cancel it? Yes" in said
-    assert "This answer changes" in said
-    assert "(in 2 h 59 min)" in said or "(in 3 h)" in said
+def test_a_positive_verdict_has_its_end(shop: Http) -> None:
+    page_text = words(shop.get("/o/shop/waits").text)
+    assert "Can the buyer cancel it? Yes" in page_text
+    assert "This answer changes" in page_text
+    assert "(in 2 h 59 min)" in page_text or "(in 3 h)" in page_text
 
 
-def test_a_refusal_in_the_timeline_says_why_and_what_instead(shop: Http) -> None:
+def test_a_refusal_in_the_timeline_has_its_reason_and_alternatives(shop: Http) -> None:
     body = {"actor": SELLER, "shipment_id": "asn-9", "lines": [{"line": 1, "quantity": 1}]}
     assert shop.post("/v1/shop/orders/partly/shipments", body, "k9").status_code == 409
-    said = words(shop.get("/o/shop/partly").text)
-    assert "Shipping notice asn-9 refused" in said
-    assert "Have a new order placed for the quantity, linked to this one." in said
+    page_text = words(shop.get("/o/shop/partly").text)
+    assert "Shipping notice asn-9 refused" in page_text
+    assert "Have a new order placed for the quantity, linked to this one." in page_text
 
 
-def test_the_page_of_an_order_as_of_an_instant_says_so(shop: Http) -> None:
+def test_the_page_of_an_order_as_of_an_instant_shows_the_instant(shop: Http) -> None:
     placed_at = shop.get("/v1/shop/orders/partly").json()["placed_at"]
     text = shop.get(f"/o/shop/partly?as_of={placed_at}").text
     read(text)
@@ -174,14 +177,14 @@ def test_the_page_of_an_order_as_of_an_instant_says_so(shop: Http) -> None:
     assert "All 10 units are still to ship" in words(text)
 
 
-def test_an_order_that_is_not_there_is_a_page_that_says_so(http: Http) -> None:
+def test_an_unknown_order_has_a_page_with_status_404(http: Http) -> None:
     answer = http.get("/o/shop/never")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     read(answer.text)
     assert "There is no such order here." in answer.text
 
 
-def test_what_people_typed_is_text_and_never_markup(http: Http) -> None:
+def test_typed_text_is_never_markup(http: Http) -> None:
     evil = '<img src=x onerror="alert(1)">'
     lines = [{"line": 1, "sku": evil, "title": evil, "quantity": 1, "unit_price": "1.00"}]
     body = placing("evil", po_number=evil, lines=lines, seller_id=evil, buyer_id="b-7")
@@ -216,9 +219,7 @@ def test_only_the_files_of_the_pages_are_served(http: Http) -> None:
         assert http.get(f"/static/{name}").status_code == 404
 
 
-def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
-    shop: Http, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_after_ones_own_write_shows_it_or_is_marked_stale(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reads, "TIMEOUT", 0.01)
     monkeypatch.setattr(listing, "TIMEOUT", 0.01)
     for path in ("/o/shop", "/o/shop/partly"):
@@ -226,7 +227,7 @@ def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
         assert "This page is not up to date yet" not in shop.get(path).text
 
 
-def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_order_is_reported_and_no_rules_are_applied(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Reads.order
 
     async def unreadable(self: Reads, marketplace: str, order_id: str, as_of: int | None = None) -> Seen | None:
@@ -235,10 +236,10 @@ def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatc
         return Seen(seen.order, seen.head, "OrderPainted version 1 is unknown here", seen.closed_at)
 
     monkeypatch.setattr(Reads, "order", unreadable)
-    said = words(shop.get("/o/shop/open").text)
-    assert "A newer version of this software wrote this order" in said
-    assert "OrderPainted version 1 is unknown here" in said
-    assert "Can the buyer cancel it?" not in said
+    page_text = words(shop.get("/o/shop/open").text)
+    assert "A newer version of this software wrote this order" in page_text
+    assert "OrderPainted version 1 is unknown here" in page_text
+    assert "Can the buyer cancel it?" not in page_text
     assert shop.get("/v1/shop/orders/open").json()["attention"] == ["stuck"]
 
 
@@ -273,7 +274,7 @@ def test_an_order_that_may_ship_for_ever_has_its_page_its_answers_and_its_previe
         ),
     ],
 )
-def test_an_empty_list_says_why_it_is_empty(
+def test_an_empty_list_shows_why_it_is_empty(
     q: str, status: str | None, after: str | None, counts: dict[str, int], sentence: str
 ) -> None:
     found = MatchingOrders(Page([], None), None, counts, [])
@@ -282,7 +283,7 @@ def test_an_empty_list_says_why_it_is_empty(
     assert shown.has_orders is bool(counts)
 
 
-def test_an_empty_page_of_a_marketplace_with_orders_does_not_say_that_it_has_none(shop: Http) -> None:
+def test_an_empty_page_of_a_marketplace_with_orders_does_not_claim_that_there_are_none(shop: Http) -> None:
     for query in ("status=canceled", "q=s-3&status=canceled"):
         text = words(shop.get(f"/o/shop?{query}").text)
         assert "no orders" not in text and "No order here" not in text, query

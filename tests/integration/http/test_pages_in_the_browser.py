@@ -35,20 +35,20 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(params=["light", "dark"])
 def page(request: pytest.FixtureRequest, chromium: Browser, demo: str) -> Iterator[Page]:
-    """A page that fails the test if it asks another host, or if anything is said on the console."""
+    """A page that fails the test if it requests another host, or if anything is written to the console."""
     context = chromium.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900})
     shown = context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    shown.on("request", lambda each: asked.append(each.url))
-    shown.on("console", lambda each: said.append(f"{each.type}: {each.text}"))
-    shown.on("pageerror", lambda each: said.append(f"error: {each}"))
-    shown.on("requestfailed", lambda each: said.append(f"failed: {each.url}: {each.failure}"))
+    requested: list[str] = []
+    messages: list[str] = []
+    shown.on("request", lambda each: requested.append(each.url))
+    shown.on("console", lambda each: messages.append(f"{each.type}: {each.text}"))
+    shown.on("pageerror", lambda each: messages.append(f"error: {each}"))
+    shown.on("requestfailed", lambda each: messages.append(f"failed: {each.url}: {each.failure}"))
     yield shown
     context.close()
     here = urlsplit(demo).netloc
-    assert {urlsplit(url).netloc for url in asked} == {here}
-    assert [each for each in said if not each.endswith("net::ERR_ABORTED")] == []  # cut short by the next page
+    assert {urlsplit(url).netloc for url in requested} == {here}
+    assert [each for each in messages if not each.endswith("net::ERR_ABORTED")] == []  # cut short by the next page
 
 
 def follow(page: Page, link: Locator) -> None:
@@ -97,8 +97,10 @@ def test_nothing_is_wider_than_a_phone(page: Page, demo: str) -> None:
 def test_a_cases_page_is_reached_from_its_order_and_is_no_wider_than_a_phone(page: Page, demo: str) -> None:
     listed = page.request.get(f"{demo}v1/{MARKETPLACE}/orders?limit=200&status=delivered").json()["orders"]
     cases = [each["order_id"] for each in listed if "case_open" in each["attention"]]
-    said = {order_id: page.request.get(f"{demo}v1/{MARKETPLACE}/orders/{order_id}/cases/case-a") for order_id in cases}
-    order_id = next(each for each in cases if said[each].json()["reason"] == "not_as_described")
+    answers = {
+        order_id: page.request.get(f"{demo}v1/{MARKETPLACE}/orders/{order_id}/cases/case-a") for order_id in cases
+    }
+    order_id = next(each for each in cases if answers[each].json()["reason"] == "not_as_described")
     page.set_viewport_size({"width": 320, "height": 700})
     page.goto(f"{demo}o/{MARKETPLACE}/{order_id}")
     follow(page, page.get_by_role("link", name="Case case-a"))

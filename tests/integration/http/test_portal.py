@@ -41,7 +41,7 @@ def run(address: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
-    """What it answers, the first time and the second."""
+    """The first and the second answer of a program."""
     with running(tmp_path_factory.mktemp("portal")) as (_, address):
         return run(address), run(address)
 
@@ -62,7 +62,7 @@ def test_a_notice_of_three_of_ten_ships_three_cancels_seven_and_refunds_seven(
     assert eligibility[0]["allowed"] is False
 
 
-def test_run_again_every_write_answers_the_same(answers: tuple[list[Any], list[Any]]) -> None:
+def test_a_second_run_gets_the_same_answer_to_every_write(answers: tuple[list[Any], list[Any]]) -> None:
     first, second = answers
     assert [second[0], second[2], second[3]] == [first[0], first[2], first[3]]
     assert second[4]["version"] == first[4]["version"]

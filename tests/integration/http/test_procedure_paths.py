@@ -1,11 +1,11 @@
-"""Every step of every procedure has its path, a refusal says what else can be done and where, and whoever packs is told
-of a request that waits."""
+"""Every step of every procedure has its path, a refusal links its alternatives, and packers are warned of an open
+request."""
 
 import re
 
 from domain.commands import COMMANDS
 from infra.api.paths import EVIDENCE, PATHS
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, notice
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http, notice
 
 A_FILE = {"sha256": "0" * 64, "media_type": "image/png", "size": 1}
 
@@ -40,17 +40,17 @@ def test_the_five_steps_of_cancelled_but_shipped_are_walked_by_their_paths(http:
     assert memo.json()["events"][0]["data"] == {"memo_id": "memo-7", "rebill_id": "rebill-1", "amount": 2000}
 
 
-def test_a_path_that_says_an_id_and_a_body_that_says_another_is_422(http: Http) -> None:
+def test_a_body_with_another_id_than_the_path_is_422(http: Http) -> None:
     order = http.place(policy="mutual-consent")
     answer = http.post(f"{order}/disputes/d1/decide", {"actor": SUPPORT, "dispute_id": "d2"}, "k1")
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/dispute_id")
 
 
-def test_every_refusal_says_what_can_be_done_instead_with_links(http: Http) -> None:
+def test_every_refusal_offers_alternatives_with_links(http: Http) -> None:
     order = http.place(policy="peer-to-peer")
-    said = http.post(f"{order}/cases", {"actor": BUYER, "reason": "wrong_item", "lines": [1]}, "k1").json()
-    assert said["rule"] == "cancel-is-not-case"
-    assert said["instead"] == [
+    opened = http.post(f"{order}/cases", {"actor": BUYER, "reason": "wrong_item", "lines": [1]}, "k1").json()
+    assert opened["rule"] == "cancel-is-not-case"
+    assert opened["instead"] == [
         {
             "option": "cancel",
             "text": "Ask to cancel it.",
@@ -59,7 +59,7 @@ def test_every_refusal_says_what_can_be_done_instead_with_links(http: Http) -> N
             "page": f"/o{order.removeprefix('/v1').replace('/orders', '')}",
         }
     ]
-    assert http.get(said["instead"][0]["page"]).status_code == 200
+    assert http.get(opened["instead"][0]["page"]).status_code == 200
     refused = [
         ("cases", {"actor": BUYER, "reason": "changed_mind", "lines": [1]}),
         ("disputes", {"actor": BUYER, "about": "nothing"}),
@@ -82,11 +82,11 @@ def test_every_refusal_says_what_can_be_done_instead_with_links(http: Http) -> N
                 assert each["reference"]["order"].startswith("acme/PO-")
 
 
-def test_whoever_ships_is_told_of_a_request_that_waits_before_the_notice_goes_out(http: Http) -> None:
+def test_shipping_shows_an_open_request_before_the_notice_is_sent(http: Http) -> None:
     order = http.place(quantity=3)
-    ask = {"actor": BUYER, "request_id": "r1", "reason": "ordered_by_mistake"}
-    preview = http.post(f"{order}/cancellations/preview", ask, "p").json()
-    http.post(f"{order}/cancellations", {**ask, "confirmation": preview["confirmation"]}, "k1")
+    request = {"actor": BUYER, "request_id": "r1", "reason": "ordered_by_mistake"}
+    preview = http.post(f"{order}/cancellations/preview", request, "p").json()
+    http.post(f"{order}/cancellations", {**request, "confirmation": preview["confirmation"]}, "k1")
     shipping = http.post(f"{order}/shipments/preview", notice(3), "p").json()
     assert shipping["stop"] == [
         {

@@ -15,13 +15,13 @@ from infra.api.paths import EVIDENCE, PATHS, PREVIEWS
 from infra.http.routes import ANY
 from tests.architecture.planted import ROOT
 from tests.integration.cli.driving import Store
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
 from tests.integration.http.files import png
 from tests.integration.http.test_evidence import give
 
 PAGE = ROOT / "docs" / "explanation" / "procedures.md"
 ROW = re.compile(r"\| ([A-E]\d+) \| (\w+) \| (.+?) \| `(GET|POST) (\S+)`(?: `(\w+)`)? \|")
-WHO = {"buyer": BUYER, "seller": SELLER, "support": SUPPORT, "system": SYSTEM}
+ACTORS = {"buyer": BUYER, "seller": SELLER, "support": SUPPORT, "system": SYSTEM}
 UPS = {"carrier": "UPS", "tracking_number": "1Z999"}
 
 
@@ -38,12 +38,12 @@ class Step:
 
     @property
     def refused_by(self) -> str | None:
-        """The rule of a step that says no."""
+        """The rule that refuses the step."""
         found = re.search(r"\*\*no\*\*, `([a-z-]+)`", self.what)
         return None if found is None else found[1]
 
     def takes(self, path: str, order: str) -> bool:
-        """Whether a path is the one of the row: capitals stand for ids, … for the order."""
+        """Whether a path is the one of the row: capitals are placeholders of ids, … of the order."""
         pattern = re.sub(r"[A-Z]{2,}", "[^/?]+", re.escape(self.path).replace("…", re.escape(order)))
         return re.fullmatch(pattern, path.partition("?")[0]) is not None
 
@@ -76,10 +76,10 @@ class Walk:
         """Carry a step out; people confirm what a preview showed them."""
         where = f"{self.order}/{path}"
         row = self._row(step, "POST", where)
-        said = {"actor": WHO[row.who], **body}
-        assert row.command == self._means(where, said), row
-        ask = self.http.confirmed if row.who in ("buyer", "seller") and self._is_confirmed(path) else self.http.post
-        return self._answered(row, ask(where, said, f"step-{step}"))
+        content = {"actor": ACTORS[row.who], **body}
+        assert row.command == self._means(where, content), row
+        send = self.http.confirmed if row.who in ("buyer", "seller") and self._is_confirmed(path) else self.http.post
+        return self._answered(row, send(where, content, f"step-{step}"))
 
     def _is_confirmed(self, path: str) -> bool:
         """Whether the path has a preview."""
@@ -87,11 +87,11 @@ class Walk:
         return any(re.fullmatch(preview, f"/{path}/preview") for preview in previews)
 
     def attach(self, step: str, content: bytes, **fields: Any) -> dict[str, Any]:
-        """The same of evidence with its file."""
+        """Add evidence with its file."""
         row = self._row(step, "POST", f"{self.order}/evidence")
         assert row.command == "AttachEvidence"
-        said = {"actor": json.dumps(WHO[row.who]), **fields}
-        return self._answered(row, give(self.http, self.order, content, key=f"step-{step}", **said))
+        form_fields = {"actor": json.dumps(ACTORS[row.who]), **fields}
+        return self._answered(row, give(self.http, self.order, content, key=f"step-{step}", **form_fields))
 
     def _row(self, step: str, method: str, path: str) -> Step:
         row = STEPS[step]
@@ -109,16 +109,16 @@ class Walk:
         raise AssertionError(f"no form takes {path}")
 
     def _answered(self, row: Step, answer: httpx.Response) -> dict[str, Any]:
-        said: dict[str, Any] = answer.json()
+        document: dict[str, Any] = answer.json()
         if row.refused_by is None:
             assert answer.status_code == 200, (row, answer.text)
         else:
-            assert (answer.status_code, said["rule"]) == (409, row.refused_by), (row, answer.text)
-            assert said["instead"], row
-        return said
+            assert (answer.status_code, document["rule"]) == (409, row.refused_by), (row, answer.text)
+            assert document["instead"], row
+        return document
 
-    def events(self, said: dict[str, Any]) -> list[str]:
-        return [event["event"] for event in said["events"]]
+    def events(self, answer: dict[str, Any]) -> list[str]:
+        return [event["event"] for event in answer["events"]]
 
 
 def consumer(walk: Walk) -> None:
@@ -188,12 +188,12 @@ def case(walk: Walk) -> None:
     walk.post("C14", "deliveries", shipment_id="return-1")
     assert walk.events(walk.post("C15", "returns/k1/receive", condition="damaged")) == ["ReturnReceived", "RefundDue"]
     walk.place()
-    said: tuple[tuple[str, dict[str, Any]], ...] = (
+    steps: tuple[tuple[str, dict[str, Any]], ...] = (
         ("shipments", {"actor": SYSTEM, "shipment_id": "asn-1"}),
         ("deliveries", {"actor": SYSTEM}),
         ("cases", {"actor": BUYER, "reason": "missing_item", "lines": [1], "case_id": "k2"}),
     )
-    for path, body in said:
+    for path, body in steps:
         assert walk.http.post(f"{walk.order}/{path}", body, path).is_success
     assert walk.events(walk.post("C16", "cases/k2/accept")) == ["ReturnOpened", "ReturnAccepted"]
 

@@ -12,7 +12,7 @@ from consumers.ports.notifications import DeliveryStoreUnavailable
 from consumers.ports.vault import VaultUnavailable
 from consumers.ports.views import ViewsUnavailable
 from infra.http import listing, reads
-from tests.integration.http.asking import BUYER, SUPPORT, SYSTEM, Http, notice, placing
+from tests.integration.http.client import BUYER, SUPPORT, SYSTEM, Http, notice, placing
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def shipped(http: Http) -> str:
     return order
 
 
-def test_an_order_is_told_with_its_version_as_etag(http: Http, shipped: str) -> None:
+def test_an_order_is_answered_with_its_version_as_etag(http: Http, shipped: str) -> None:
     answer = http.get(shipped)
-    said = answer.json()
-    assert answer.headers["etag"] == f'"{said["version"]}"'
-    assert said["money"] == {
+    document = answer.json()
+    assert answer.headers["etag"] == f'"{document["version"]}"'
+    assert document["money"] == {
         "total_minor": 10000,
         "paid_minor": 10000,
         "refund_due_minor": 7000,
@@ -75,7 +75,7 @@ def test_an_instant_that_is_none_is_400(http: Http, shipped: str, text: str) -> 
         ("?as_of=&asof", "asof"),
     ],
 )
-def test_a_key_of_the_query_that_is_unknown_or_comes_twice_is_400_and_named(
+def test_an_unknown_or_repeated_query_parameter_is_400_and_named(
     http: Http, shipped: str, below: str, key: str
 ) -> None:
     answer = http.get(shipped + below)
@@ -97,27 +97,27 @@ def test_an_instant_with_an_offset_may_have_its_plus_unescaped(http: Http, shipp
     assert http.get(f"{shipped}?as_of={quote('2999-03-02T10:00:00+01:00')}").status_code == 200
 
 
-def test_the_history_has_every_event_with_where_it_stands(http: Http, shipped: str) -> None:
-    told = http.get(f"{shipped}/history").json()
-    assert [event["version"] for event in told] == [1, 2, 3, 4, 5]
-    assert told[3]["event"] == "AutoCanceled"
-    assert told[3]["data"] == {"line": 1, "quantity": 7, "shipment_id": "asn-1"}
-    assert set(told[0]) == {
+def test_the_history_has_every_event_with_its_position(http: Http, shipped: str) -> None:
+    verdicts = http.get(f"{shipped}/history").json()
+    assert [event["version"] for event in verdicts] == [1, 2, 3, 4, 5]
+    assert verdicts[3]["event"] == "AutoCanceled"
+    assert verdicts[3]["data"] == {"line": 1, "quantity": 7, "shipment_id": "asn-1"}
+    assert set(verdicts[0]) == {
         "partition", "position", "ordinal", "version", "event", "occurred_at", "recorded_at", "actor", "commit", "data",
     }  # fmt: skip
 
 
-def test_eligibility_tells_each_action_and_when_the_answer_changes(http: Http) -> None:
+def test_eligibility_lists_each_action_and_when_the_answer_changes(http: Http) -> None:
     order = http.place(policy="peer-to-peer")
-    told = {verdict["action"]: verdict for verdict in http.get(f"{order}/eligibility").json()}
-    assert set(told) == {"cancel", "ship", "return", "open_case", "open_dispute"}
-    cancel = told["cancel"]
+    verdicts = {verdict["action"]: verdict for verdict in http.get(f"{order}/eligibility").json()}
+    assert set(verdicts) == {"cancel", "ship", "return", "open_case", "open_dispute"}
+    cancel = verdicts["cancel"]
     assert (cancel["allowed"], cancel["rule"]) == (True, "grace-window")
     later = http.get(f"{order}/eligibility?as_of={cancel['next_change_at']}").json()[0]
     assert (later["outcome"], later["rule"]) == ("ask_seller", "seller-has-final-say")
 
 
-def test_what_is_not_there_is_404_for_every_question(http: Http) -> None:
+def test_an_unknown_order_is_404_for_every_read(http: Http) -> None:
     for path in ("", "/history", "/eligibility"):
         answer = http.get(f"/v1/acme/orders/never{path}")
         assert (answer.status_code, answer.json()["rule"]) == (404, "no-such-order")
@@ -176,11 +176,11 @@ def test_a_list_goes_on_where_its_page_ended(listed: Http) -> None:
 
 
 @pytest.mark.parametrize("query", ["status=gone", "limit=0", "limit=201", "limit=x", "after=nonsense"])
-def test_a_list_that_is_asked_for_wrongly_is_400(listed: Http, query: str) -> None:
+def test_a_list_with_an_invalid_query_is_400(listed: Http, query: str) -> None:
     assert listed.get(f"/v1/lists/orders?{query}").status_code == 400
 
 
-def test_a_row_of_a_list_says_what_the_order_says(listed: Http) -> None:
+def test_a_row_of_a_list_agrees_with_the_order(listed: Http) -> None:
     row = listed.get("/v1/lists/orders?status=canceled").json()["orders"][0]
     order = listed.get("/v1/lists/orders/L-0").json()
     for name in ("order_id", "po_number", "seller_id", "buyer_id", "status", "version", "placed_at", "currency"):
@@ -199,7 +199,7 @@ def test_a_reader_reads_its_own_writes_in_lists_too(http: Http) -> None:
         assert "rescind-stale" not in answer.headers
 
 
-def test_what_has_not_been_followed_in_time_is_stale_and_says_so(
+def test_an_answer_behind_the_callers_position_is_marked_stale(
     http: Http, shipped: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reads, "TIMEOUT", 0.01)
@@ -246,7 +246,7 @@ def test_a_log_that_is_not_read_to_its_end_is_not_ready(http: Http, monkeypatch:
         (DeliveryStoreUnavailable("the file is gone"), "book-unavailable"),
     ],
 )
-def test_whatever_part_is_away_while_it_reads_the_answer_is_503_with_the_reason(
+def test_a_read_while_any_part_is_unavailable_is_503_with_the_reason(
     http: Http, shipped: str, monkeypatch: pytest.MonkeyPatch, away: Exception, rule: str
 ) -> None:
     def fails(*_: object) -> None:
@@ -332,7 +332,7 @@ def references(part: Any) -> list[str]:
     return []
 
 
-def test_support_and_buyers_see_the_same_refusals_in_the_history(http: Http) -> None:
+def test_support_and_buyers_see_equal_refusals_in_the_history(http: Http) -> None:
     order = http.place()
     http.post(f"{order}/payments", {"actor": SUPPORT, "amount": "1.00"}, "k1")
     last = http.get(f"{order}/history").json()[-1]

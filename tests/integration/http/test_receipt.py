@@ -1,4 +1,4 @@
-"""The receipt (rule ``both-told``): what was cancelled with its reference, or that nothing was as of an instant."""
+"""The receipt (rule ``both-told``): what was canceled with its reference, or that nothing was as of an instant."""
 
 import time
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from infra.server.server import create
 from infra.settings import load_settings
 from infra.web import receipt_page
 from infra.web.languages import accepted
-from tests.integration.http.asking import HERE, SYSTEM, Http, notice
+from tests.integration.http.client import HERE, SYSTEM, Http, notice
 from tests.integration.http.test_pages import Strict
 
 CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
 """Causes of cancellations but fill or kill."""
 
 
-class Whoever:
-    """A doorkeeper who takes a header at its word."""
+class HeaderAuthenticator:
+    """An authenticator that trusts a header."""
 
     def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
@@ -42,7 +42,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     settings = load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal")
     with open_app(settings, AppOptions(publish=True)) as app:
         http = Http(app)
-        transport = httpx.ASGITransport(create(app, Whoever()), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create(app, HeaderAuthenticator()), raise_app_exceptions=False)
         http._client = httpx.AsyncClient(transport=transport, base_url=HERE)
         yield http
         http.close()
@@ -70,7 +70,7 @@ def test_a_receipt_names_each_cancellation_with_its_reference_lines_and_refund(h
     assert strict.open == [] and strict.styled == []
 
 
-def test_a_receipt_says_of_a_refund_that_failed_that_it_is_still_due_and_of_a_paid_one_that_it_went_back(
+def test_a_receipt_shows_a_failed_refund_as_due_and_a_paid_one_as_refunded(
     http: Http,
 ) -> None:
     path = killed(http)
@@ -83,8 +83,10 @@ def test_a_receipt_says_of_a_refund_that_failed_that_it_is_still_due_and_of_a_pa
         assert http.get(f"{path}/receipt").json()["cancellations"][0]["refund"]["failed"] is (step == "fail")
         page = path.replace("/v1/", "/o/").replace("orders/", "") + "/receipt"
         for text, language in ((english, "en"), (german, "de")):
-            said = http.get(f"{page}?lang={language}").text
-            assert text in said and "will be refunded" not in said and "werden dem Käufer erstattet" not in said
+            content = http.get(f"{page}?lang={language}").text
+            assert (
+                text in content and "will be refunded" not in content and "werden dem Käufer erstattet" not in content
+            )
 
 
 def test_a_cancellation_is_found_by_its_reference(http: Http) -> None:
@@ -112,7 +114,7 @@ def test_that_an_order_was_not_cancelled_as_of_an_instant_can_be_printed_at_any_
     assert http.get(f"{path}/receipt?as_of={format_instant(placed - SECOND)}").status_code == 404
 
 
-def test_a_notice_is_sent_again_by_who_it_is_for_and_once_a_key(http: Http) -> None:
+def test_a_notice_is_resent_by_its_recipient_and_once_for_each_key(http: Http) -> None:
     assert http.app.notifications is not None
     path = killed(http)
     stream = f"acme/{path.rsplit('/', 1)[1]}"
@@ -146,7 +148,9 @@ def test_that_the_buyer_has_looked_at_the_receipt_is_on_the_record(http: Http) -
         http.get(f"{path}/receipt", x_caller="support/a").json()["cancellations"][0]["told"][0]["first_seen_at"] is None
     )
     seen = http.get(f"{path}/receipt", x_caller="buyer/b-7").json()["cancellations"][0]["told"]
-    assert [(told["audience"], told["first_seen_at"] is not None) for told in seen] == [("buyer", True)]
+    assert [(notification["audience"], notification["first_seen_at"] is not None) for notification in seen] == [
+        ("buyer", True)
+    ]
     page = http.get(path.replace("/v1/", "/o/").replace("orders/", ""))
     assert "Notifications: 0 of 5 messages sent" in page.text and "Not sent: no address" in page.text
     mine = http.get(path.replace("/v1/", "/o/").replace("orders/", ""), x_caller="seller/s-3")
@@ -155,15 +159,17 @@ def test_that_the_buyer_has_looked_at_the_receipt_is_on_the_record(http: Http) -
 
 
 @pytest.mark.parametrize("when", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
-def test_a_receipt_confirms_nothing_about_an_instant_that_has_not_come(http: Http, when: str) -> None:
+def test_a_receipt_confirms_nothing_about_a_future_instant(http: Http, when: str) -> None:
     path = killed(http)
-    said = http.get(f"{path}/receipt?as_of={when}")
-    assert (said.status_code, said.json()["rule"]) == (400, "as-of")
-    assert when in said.json()["detail"] and "Leave it out" in said.json()["detail"]
+    refused = http.get(f"{path}/receipt?as_of={when}")
+    assert (refused.status_code, refused.json()["rule"]) == (400, "as-of")
+    assert when in refused.json()["detail"] and "Leave it out" in refused.json()["detail"]
     page = http.get(f"{page_of(path)}?as_of={when}")
     assert page.status_code == 400
     assert "is in the future" in page.text and "was not canceled" not in page.text
-    assert http.get(f"{path}/eligibility?as_of={when}").status_code == 200, "what may be done then can be asked"
+    assert http.get(f"{path}/eligibility?as_of={when}").status_code == 200, (
+        "eligibility has answers as of a future instant"
+    )
 
 
 # ---- in the reader's language ----------------------------------------------------------------------------------------
@@ -175,10 +181,10 @@ def page_of(path: str) -> str:
 
 
 def language_of(answer: httpx.Response) -> str:
-    """What a page says its language is, twice."""
-    said: str = answer.headers["content-language"]
-    assert f'<html lang="{said}">' in answer.text
-    return said
+    """The language of a page, from its header and its markup."""
+    language: str = answer.headers["content-language"]
+    assert f'<html lang="{language}">' in answer.text
+    return language
 
 
 def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> None:
@@ -197,7 +203,7 @@ def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> Non
     assert 'href="?lang=en" hreflang="en" lang="en">English</a>' in german.text
     assert 'href="?lang=de" hreflang="de" lang="de">Deutsch</a>' in english.text
     then = http.get(f"{path}?as_of={when}&lang=de")
-    assert f'href="?as_of={quote(when)}&amp;lang=en"' in then.text, "the other language says the same"
+    assert f'href="?as_of={quote(when)}&amp;lang=en"' in then.text, "the other language has the same facts"
     strict = Strict()
     strict.feed(german.text)
     assert strict.open == [] and strict.styled == []
@@ -206,9 +212,9 @@ def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> Non
 def test_nothing_on_a_german_receipt_is_english(http: Http) -> None:
     order = http.place()
     system = {"kind": "seller", "id": "s-3"}
-    said = {"command": "CancelLines", "command_id": "c", "actor": system, "reason": "buyer_asked"}
+    body = {"command": "CancelLines", "command_id": "c", "actor": system, "reason": "buyer_asked"}
     preview = http.post(f"{order}/cancellations/preview", {"actor": system, "reason": "buyer_asked"}).json()
-    assert http.post(f"{order}/commands", {**said, "confirmation": preview["confirmation"]}).status_code == 200
+    assert http.post(f"{order}/commands", {**body, "confirmation": preview["confirmation"]}).status_code == 200
     german, english = (http.get(f"{page_of(order)}?lang={name}").text for name in ("de", "en"))
     assert (
         "Der Verkäufer gibt an, dass der Käufer darum gebeten hat." in german
@@ -240,22 +246,22 @@ def test_nothing_on_a_german_receipt_is_english(http: Http) -> None:
         ("", "en"),
     ],
 )
-def test_a_browser_says_what_its_reader_speaks(http: Http, header: str, language: str) -> None:
+def test_the_language_of_a_page_follows_the_browser(http: Http, header: str, language: str) -> None:
     assert accepted(header) == language
     if header.isascii():
         assert language_of(http.get(page_of(http.place()), accept_language=header)) == language
 
 
-def test_who_has_said_their_language_is_spoken_to_in_it_whatever_the_browser_says(http: Http) -> None:
+def test_the_language_of_a_contact_has_precedence_over_the_browsers(http: Http) -> None:
     assert http.app.notifications is not None
     path = page_of(http.place())
     http.app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
     by = {"x_caller": "buyer/b-7", "accept_language": "en"}
     assert language_of(http.get(path, **by)) == "de"
-    assert language_of(http.get(f"{path}?lang=en", **by)) == "en", "but what they ask for now goes before"
+    assert language_of(http.get(f"{path}?lang=en", **by)) == "en", "but the query has precedence"
     assert language_of(http.get(f"{path}?lang=fr", **by)) == "de"
     assert language_of(http.get(path, x_caller="seller/s-3", accept_language="en")) == "en"
-    assert language_of(http.get(path, accept_language="en")) == "en", "whoever is trusted is not the buyer"
+    assert language_of(http.get(path, accept_language="en")) == "en", "a trusted caller is not the buyer"
     http.app.notifications.contacts.remove("acme", "buyer", "b-7")
     assert language_of(http.get(path, **by)) == "en"
 

@@ -1,4 +1,4 @@
-"""`replay --check` while a server takes orders: what comes meanwhile is no difference, what is wrong is found."""
+"""`replay --check` while a server takes orders: new orders are no difference, and wrong rows are found."""
 
 import sqlite3
 import threading
@@ -15,8 +15,8 @@ from domain.commands import parse_command
 from infra.app import App
 from infra.projection import replaying
 from infra.projection.replaying import run_replay
-from tests.integration.http.asking import Http, placing, served
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import Http, placing, served
+from tests.integration.kafka.waiting import wait_until
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def caught_up(app: App) -> None:
     assert app.views.catch_up(30)
 
 
-def test_orders_that_come_between_the_steps_of_a_check_are_no_difference(
+def test_orders_placed_between_the_steps_of_a_check_are_no_difference(
     http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = count()
 
-    def meanwhile() -> None:
+    def place_orders() -> None:
         for _ in range(3):
             assert http.post("/v1/acme/orders", placing(f"PO-m{next(numbers)}"), "p").status_code == 201
         caught_up(http.app)
@@ -47,9 +47,9 @@ def test_orders_that_come_between_the_steps_of_a_check_are_no_difference(
         really = getattr(of, name)
 
         def step(*arguments: Any, **named: Any) -> Any:
-            meanwhile()
+            place_orders()
             found = really(*arguments, **named)
-            meanwhile()
+            place_orders()
             return found
 
         monkeypatch.setattr(of, name, step)
@@ -98,7 +98,7 @@ def test_a_check_under_load_never_finds_a_difference_that_is_none(http: Http) ->
             report = run_replay(http.app.settings, check=True)
             assert report.clean, report
             assert report.admitted > 20
-            soon(partial(further, placed, before))
+            wait_until(partial(further, placed, before))
 
 
 def test_a_row_that_is_wrong_is_found_under_load(http: Http) -> None:

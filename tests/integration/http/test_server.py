@@ -1,4 +1,4 @@
-"""The real server on a free port: it serves, it ends when told, and it does not listen where strangers are."""
+"""The real server on a free port: it serves, it ends on a signal, and it does not listen where strangers are."""
 
 import threading
 from pathlib import Path
@@ -11,7 +11,7 @@ from infra.app import AppOptions, open_app
 from infra.server.binding import NotHere, bind
 from infra.server.server import Server, create
 from infra.settings import load_settings
-from tests.integration.http.asking import placing
+from tests.integration.http.client import placing
 from tests.integration.http.running import running
 
 
@@ -37,13 +37,13 @@ def test_it_refuses_to_listen_where_it_can_be_reached_from_elsewhere() -> None:
             bind(host, 0)
 
 
-def test_it_says_its_address_once_it_listens(tmp_path: Path) -> None:
-    said: SimpleQueue[str] = SimpleQueue()
+def test_the_server_prints_its_address_once_it_listens(tmp_path: Path) -> None:
+    addresses: SimpleQueue[str] = SimpleQueue()
     with open_app(load_settings(journal="memory:"), AppOptions(views=False)) as app:
-        server = Server(create(app), app.settings, said.put)
+        server = Server(create(app), app.settings, addresses.put)
         thread = threading.Thread(target=server.run)
         thread.start()
-        address = said.get(timeout=30)
+        address = addresses.get(timeout=30)
         assert httpx.get(f"{address}readyz").status_code == 200
         server.should_exit = True
         thread.join(30)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http
 from tests.integration.http.files import png
 from tests.integration.http.test_callers import Tokened
 from tests.integration.http.test_erasing import gone, writes
 from tests.integration.http.test_evidence import give
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 
 def person(name: str) -> str:
@@ -38,24 +38,28 @@ def test_a_file_of_an_erased_person_is_there_no_more(http: Http) -> None:
     assert give(http, order, png(), actor='{"kind":"buyer","id":"b-files"}').status_code == 200
     assert http.get(f"{order}/evidence/e1").status_code == 200
     assert http.post(f"{person('b-files')}/erase", {"actor": SUPPORT}, "x1").status_code == 200
-    soon(lambda: http.get(f"{order}/evidence/e1").status_code == 404)
+    wait_until(lambda: http.get(f"{order}/evidence/e1").status_code == 404)
     assert http.get(f"{order}/evidence/e1").json()["rule"] == "no-such-file"
 
 
-def test_a_hold_defers_it_and_the_refusal_says_how_it_is_released(http: Http) -> None:
+def test_a_hold_defers_an_erasure_and_the_refusal_names_how_to_release_it(http: Http) -> None:
     here = person("b-held")
     held = http.post(f"{here}/holds", {"actor": SUPPORT}, "lawsuit")
     assert held.json()["events"][0]["data"] == {"subject": "b-held", "hold_id": "lawsuit"}
     refused = http.post(f"{here}/erase", {"actor": SUPPORT}, "x1")
-    said = refused.json()
-    assert (refused.status_code, said["rule"], said["policy"]) == (409, "legal-hold", None)
+    document = refused.json()
+    assert (refused.status_code, document["rule"], document["policy"]) == (409, "legal-hold", None)
     assert refused.headers["content-type"] == "application/problem+json"
-    [way] = said["instead"]
+    [way] = document["instead"]
     assert (way["option"], way["href"]) == ("release", f"{here}/holds/lawsuit/release")
     released = http.post(way["href"], {"actor": SUPPORT}, "r1")
     assert released.json()["events"][0]["data"] == {"subject": "b-held", "hold_id": "lawsuit"}
-    again = http.post(f"{here}/erase", {"actor": SUPPORT}, "x1")
-    assert (again.status_code, again.content, again.headers["rescind-replayed"]) == (409, refused.content, "true")
+    repeated = http.post(f"{here}/erase", {"actor": SUPPORT}, "x1")
+    assert (repeated.status_code, repeated.content, repeated.headers["rescind-replayed"]) == (
+        409,
+        refused.content,
+        "true",
+    )
     assert http.post(f"{here}/erase", {"actor": SUPPORT}, "x2").status_code == 200
 
 
@@ -85,8 +89,12 @@ def test_any_of_the_three_goes_whole_and_none_is_meant_by_a_body_that_names_none
 def test_a_retry_another_body_and_if_match_are_what_they_are_for_orders(http: Http) -> None:
     here = person("b-again")
     first = http.post(f"{here}/holds", {"actor": SUPPORT, "hold_id": "h1"}, "k1")
-    again = http.post(f"{here}/holds", {"actor": SUPPORT, "hold_id": "h1"}, "k1")
-    assert (again.status_code, again.content, again.headers["rescind-replayed"]) == (200, first.content, "true")
+    repeated = http.post(f"{here}/holds", {"actor": SUPPORT, "hold_id": "h1"}, "k1")
+    assert (repeated.status_code, repeated.content, repeated.headers["rescind-replayed"]) == (
+        200,
+        first.content,
+        "true",
+    )
     other = http.post(f"{here}/holds", {"actor": SUPPORT, "hold_id": "h2"}, "k1")
     assert (other.status_code, other.json()["rule"]) == (422, "command-id-reused")
     stale = http.post(f"{here}/erase", {"actor": SUPPORT}, "k2", if_match='"7"')
@@ -94,7 +102,7 @@ def test_a_retry_another_body_and_if_match_are_what_they_are_for_orders(http: Ht
     assert http.post(f"{here}/erase", {"actor": SUPPORT}).json()["rule"] == "idempotency-key"
 
 
-def test_whoever_is_not_support_or_a_system_is_told_that_there_is_nobody(http: Http) -> None:
+def test_a_caller_who_is_neither_support_nor_a_system_gets_404(http: Http) -> None:
     for actor in (BUYER, SELLER):
         for path in ("erase", "holds", "holds/h1/release"):
             answer = http.post(f"{person('b-7')}/{path}", {"actor": actor}, "k1")
@@ -114,11 +122,11 @@ def test_a_buyers_token_does_not_erase_the_buyer(http: Http) -> None:
 
 
 @pytest.mark.parametrize("name", ["EraseSubject", "PlaceLegalHold", "ReleaseLegalHold"])
-def test_the_path_of_an_order_says_where_commands_about_a_person_go(http: Http, name: str) -> None:
+def test_the_path_of_an_order_refuses_commands_about_a_person_and_names_their_path(http: Http, name: str) -> None:
     answer = http.post("/v1/acme/orders/PO-1/commands", {"actor": SUPPORT, "command": name, "subject": "b-7"}, "k1")
-    said = answer.json()
-    assert (answer.status_code, said["pointer"]) == (422, "/order_id")
-    assert "/v1/acme/subjects/SUBJECT/commands" in said["detail"]
+    document = answer.json()
+    assert (answer.status_code, document["pointer"]) == (422, "/order_id")
+    assert "/v1/acme/subjects/SUBJECT/commands" in document["detail"]
 
 
 def test_the_document_describes_them(http: Http) -> None:

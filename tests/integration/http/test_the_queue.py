@@ -1,4 +1,4 @@
-"""The queue of what waits: overdue requests lead, and requests that no longer wait for the reader stand behind it."""
+"""The queue of open requests: overdue requests lead, and requests that no longer wait for the reader are last."""
 
 import re
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 from domain.instants import DAY, format_instant
 from infra.runtime.clock import clock
 from infra.web import list_page
-from tests.integration.cli.driving import BUYER, SELLER, Store, asks, command, placed, ships
-from tests.integration.http.asking import SUPPORT, Http, served
+from tests.integration.cli.driving import BUYER, SELLER, Store, command, placed, requests_cancel, ships
+from tests.integration.http.client import SUPPORT, Http, served
 from tests.integration.http.test_pages import words
 
 
@@ -27,20 +27,20 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     """Seven orders with an open request each: three wait for the seller, one of these is overdue."""
     history = [
         placed("undated", ago(2)),
-        asks("undated", ago(2)),
+        requests_cancel("undated", ago(2)),
         placed("soon", ago(2), policy="mutual-consent"),
-        asks("soon", ago(2)),
+        requests_cancel("soon", ago(2)),
         placed("overdue", ago(9), policy="mutual-consent"),
-        asks("overdue", ago(9)),
+        requests_cancel("overdue", ago(9)),
         placed("shipped", ago(20), policy="mutual-consent"),
-        asks("shipped", ago(20)),
+        requests_cancel("shipped", ago(20)),
         ships("shipped", ago(19), 10),
         placed("decided", ago(21), policy="mutual-consent"),
-        asks("decided", ago(21)),
+        requests_cancel("decided", ago(21)),
         about("OpenDispute", "decided", 15, BUYER, dispute_id="d1", about="r1"),
         about("DecideDispute", "decided", 14, SUPPORT, dispute_id="d1", outcome="deny", rule="seller-has-final-say"),
         placed("offered", ago(22), policy="two-offers"),
-        asks("offered", ago(22)),
+        requests_cancel("offered", ago(22)),
         placed("proposed", ago(23), policy="mutual-consent"),
         about("RequestCancel", "proposed", 23, SELLER, request_id="r1", reason="out_of_stock"),
     ]
@@ -67,18 +67,18 @@ BEHIND = ["shipped", "decided", "offered", "proposed"]
 
 
 @pytest.mark.parametrize("query", ["status=cancel_requested", "status=cancel_requested&q=s-3"])
-def test_what_is_overdue_leads_and_what_no_longer_waits_stands_behind(queue: Http, query: str) -> None:
+def test_overdue_requests_lead_and_answered_ones_are_last(queue: Http, query: str) -> None:
     assert listed(queue, query) == [*WAITING, *BEHIND]
 
 
-def test_the_sentence_counts_what_waits_for_the_seller_only(queue: Http) -> None:
+def test_the_sentence_counts_only_what_the_seller_has_to_answer(queue: Http) -> None:
     text = words(queue.get("/o/acme").text)
     assert "3 cancellation requests need an answer" in text
     assert "1 is overdue" in text
     assert "Cancellation requested 7" in text, "the filter counts every order of this status"
 
 
-def test_a_buyer_sees_what_waits_for_the_buyer(queue: Http) -> None:
+def test_a_buyer_sees_what_the_buyer_has_to_answer(queue: Http) -> None:
     text = words(queue.get("/o/acme?q=b-7").text)
     assert "2 cancellation requests need an answer" in text
 

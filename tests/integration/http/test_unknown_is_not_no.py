@@ -1,4 +1,4 @@
-"""While a process cannot know of an order, it does not say that there is none: 503, or `stale` beside what is known."""
+"""While a process cannot know of an order, it does not deny the order: 503, or `stale` with what is known."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,8 +12,8 @@ from consumers.log.follower import Follower
 from consumers.ports.journal import JournalUnavailable
 from consumers.projection.projector import Projector
 from domain.policy import PolicyBook
-from tests.integration.http.asking import SELLER, Http, placing, served
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import SELLER, Http, placing, served
+from tests.integration.kafka.waiting import wait_until
 
 ABOUT_THE_ORDER = (
     "/v1/acme/orders/PO-1",
@@ -47,7 +47,7 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_may_be_done_under_an_unknown_policy_is_not_known(store: Path) -> None:
+def test_eligibility_under_an_unknown_policy_is_unknown(store: Path) -> None:
     """Shipping was allowed by a policy without a name, while the command got 503."""
     ships = {"actor": SELLER, "shipment_id": "s-1"}
     with served(store) as http:
@@ -106,7 +106,7 @@ def is_complete(http: Http) -> bool:
     return answer.status_code == 200 and "stale" not in answer.json()
 
 
-def test_while_the_log_is_not_yet_read_an_order_is_not_said_to_be_missing(store: Path, hold_up: Any) -> None:
+def test_while_the_log_is_not_yet_read_no_order_is_called_missing(store: Path, hold_up: Any) -> None:
     for path in (store / "journal" / "state").glob("*/journal-*"):
         path.unlink()
     go_on = hold_up(Follower, lambda follower: isinstance(follower._listener, Engine))
@@ -114,14 +114,12 @@ def test_while_the_log_is_not_yet_read_an_order_is_not_said_to_be_missing(store:
         assert codes(http, ABOUT_THE_ORDER + NOWHERE) == all_of(503, ABOUT_THE_ORDER + NOWHERE)
         assert "not-caught-up" in http.get("/v1/acme/orders/PO-1").text
         go_on.set()
-        soon(lambda: http.get("/readyz").status_code == 200)
-        soon(lambda: codes(http, ABOUT_THE_ORDER) == all_of(200, ABOUT_THE_ORDER))
-        soon(lambda: codes(http, NOWHERE) == all_of(404, NOWHERE))
+        wait_until(lambda: http.get("/readyz").status_code == 200)
+        wait_until(lambda: codes(http, ABOUT_THE_ORDER) == all_of(200, ABOUT_THE_ORDER))
+        wait_until(lambda: codes(http, NOWHERE) == all_of(404, NOWHERE))
 
 
-def test_before_the_first_look_at_the_log_an_order_is_not_said_to_be_missing(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_before_the_log_was_read_no_order_is_called_missing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(store) as http:
         monkeypatch.setattr(http.app.engine, "follows", lambda _: False)
         assert codes(http, ABOUT_THE_ORDER) == all_of(503, ABOUT_THE_ORDER)
@@ -129,7 +127,7 @@ def test_before_the_first_look_at_the_log_an_order_is_not_said_to_be_missing(
         assert "not begun to read the log" in http.get("/o/acme/PO-1").text
 
 
-def test_while_views_are_rebuilt_an_empty_list_is_not_given(store: Path, hold_up: Any) -> None:
+def test_while_views_are_rebuilt_no_empty_list_is_returned(store: Path, hold_up: Any) -> None:
     for path in store.rglob("views.sqlite*"):
         path.unlink()
     go_on = hold_up(Projector, lambda projector: projector.log == "journal")
@@ -138,15 +136,15 @@ def test_while_views_are_rebuilt_an_empty_list_is_not_given(store: Path, hold_up
         assert "views-behind" in http.get("/v1/acme/orders").text
         assert codes(http, ABOUT_THE_ORDER) == all_of(200, ABOUT_THE_ORDER), "orders are read from the log"
         go_on.set()
-        soon(lambda: is_complete(http))
+        wait_until(lambda: is_complete(http))
         assert codes(http, LISTS[:3]) == all_of(200, LISTS[:3])
         assert http.get("/v1/acme/orders?po=PO-404").json()["orders"] == []
         assert codes(http, NOWHERE) == all_of(404, NOWHERE)
 
 
-def test_of_views_that_stand_still_what_is_there_is_stale_and_what_is_not_is_unknown(store: Path) -> None:
+def test_in_views_that_do_not_advance_known_orders_are_stale_and_others_are_503(store: Path) -> None:
     with served(store) as http:
-        soon(lambda: is_complete(http))
+        wait_until(lambda: is_complete(http))
         assert http.app.views is not None
         http.app.views._stop_for_good("they were built from another history")
         listed = http.get("/v1/acme/orders")
@@ -156,9 +154,9 @@ def test_of_views_that_stand_still_what_is_there_is_stale_and_what_is_not_is_unk
             assert http.get(path).status_code == 503, path
 
 
-def test_of_a_partition_that_has_stopped_what_is_there_is_stale_and_what_is_not_is_unknown(store: Path) -> None:
+def test_in_a_stopped_partition_known_orders_are_stale_and_others_are_503(store: Path) -> None:
     with served(store) as http:
-        soon(lambda: is_complete(http))
+        wait_until(lambda: is_complete(http))
         engine = http.app.engine
         http.app.ask(lambda engine: engine.stopped.update({0: ValueError("the log lost acknowledged records")}))
         assert engine.unknown(0) == ("partition-stopped", "the log lost acknowledged records")
@@ -172,7 +170,7 @@ def test_of_a_partition_that_has_stopped_what_is_there_is_stale_and_what_is_not_
         assert http.post("/v1/acme/orders/PO-404/cancellations/preview", cancel, "k").status_code == 503
 
 
-def test_while_the_control_log_cannot_be_read_a_policy_is_not_said_to_be_missing(
+def test_while_the_control_log_cannot_be_read_no_policy_is_called_missing(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> bool:
@@ -181,5 +179,5 @@ def test_while_the_control_log_cannot_be_read_a_policy_is_not_said_to_be_missing
     with served(store) as http:
         assert http.get("/policies/never/1").status_code == 404
         monkeypatch.setattr(http.app.engine.control, "step", away)
-        soon(lambda: http.get("/policies/never/1").status_code == 503)
+        wait_until(lambda: http.get("/policies/never/1").status_code == 503)
         assert "the control log cannot be read" in http.get("/policies/never/1").text

@@ -1,4 +1,4 @@
-"""Whatever stands where an id, a number or a time is expected: the answer is a no, and never a defect of ours."""
+"""Any text in place of an id, a number or a time is refused, and never a defect of ours."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.http.asking import SUPPORT, Http
+from tests.integration.http.client import SUPPORT, Http
 from tests.integration.http.routes import routes
 from tests.integration.http.test_ids_in_paths import escaped
 
@@ -58,11 +58,11 @@ BYTES = {
 ESCAPED = {name: escaped(value) for name, value in NASTY.items()} | BYTES
 
 
-def ask(http: Http, method: str, target: str, headers: Mapping[str, str] = MappingProxyType({})) -> int:
-    """The status of a request; a write says whole what it needs."""
+def status_of(http: Http, method: str, target: str, headers: Mapping[str, str] = MappingProxyType({})) -> int:
+    """The status of a request; a write has the headers and the body that it needs."""
     body = json.dumps({"actor": SUPPORT}).encode() if method in ("POST", "PUT") else b""
-    said = {"Content-Type": "application/json", "Idempotency-Key": "k1", **headers}
-    raw = [(name.encode(), value.encode()) for name, value in said.items()]
+    named = {"Content-Type": "application/json", "Idempotency-Key": "k1", **headers}
+    raw = [(name.encode(), value.encode()) for name, value in named.items()]
     return http.send(method, target, raw, body).status_code
 
 
@@ -72,7 +72,7 @@ def test_no_value_in_a_path_is_a_defect(http: Http, value: str) -> None:
     for route in routes(http):
         for name in route.parameters:
             target = route.filled({each: known.get(each, "x1") for each in route.parameters} | {name: value or "x"})
-            assert ask(http, route.method, target) != DEFECT, (route, name)
+            assert status_of(http, route.method, target) != DEFECT, (route, name)
 
 
 @pytest.mark.parametrize("value", ESCAPED.values(), ids=ESCAPED.keys())
@@ -82,7 +82,7 @@ def test_no_value_in_a_query_is_a_defect(http: Http, value: str) -> None:
         target = route.filled({each: known.get(each, "x1") for each in route.parameters})
         for name in (*route.queries, "unknown"):
             for query in (f"{name}={value}", f"{value}={name}&{name}"):
-                assert ask(http, route.method, f"{target}?{query}") != DEFECT, (route, query[:100])
+                assert status_of(http, route.method, f"{target}?{query}") != DEFECT, (route, query[:100])
 
 
 @pytest.mark.parametrize("value", NASTY.values(), ids=NASTY.keys())
@@ -90,7 +90,7 @@ def test_no_value_in_a_header_is_a_defect(http: Http, value: str) -> None:
     sent = value.replace("\n", " ").replace("\0", " ")
     order = http.place()
     page = order.replace("/v1/acme/orders", "/o/acme")
-    for name, method, path, said in (
+    for name, method, path, named in (
         ("If-Match", "POST", f"{order}/payments", f'"{sent}"'),
         ("Rescind-Position", "GET", order, f"0:{sent}"),
         ("Rescind-Position", "GET", "/v1/acme/orders", f"{sent}:0"),
@@ -103,7 +103,7 @@ def test_no_value_in_a_header_is_a_defect(http: Http, value: str) -> None:
         ("Host", "GET", page, f"127.0.0.1:{sent}"),
         ("Origin", "POST", f"{order}/payments", sent),
     ):
-        assert ask(http, method, path, {name: said}) != DEFECT, (name, said[:50])
+        assert status_of(http, method, path, {name: named}) != DEFECT, (name, named[:50])
 
 
 FIELDS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from consumers.engine.outcome import Outcome
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, notice, placing
+from tests.integration.http.client import BUYER, SELLER, SUPPORT, SYSTEM, Http, notice, placing
 
 PROBLEM = "application/problem+json"
 
@@ -18,34 +18,34 @@ def test_a_new_order_is_answered_201_with_its_place_version_and_position(http: H
     assert answer.headers["location"] == "/v1/acme/orders/new-1"
     assert answer.headers["etag"] == '"2"'
     assert answer.headers["rescind-position"].startswith("0:")
-    said = answer.json()
-    assert said["outcome"] == "accepted"
-    assert [event["event"] for event in said["events"]] == ["OrderPlaced", "PaymentReceived"]
-    assert said["order"] == {**http.get("/v1/acme/orders/new-1").json(), "at": said["order"]["at"]}
-    assert said["events"] == http.get("/v1/acme/orders/new-1/history").json()
+    document = answer.json()
+    assert document["outcome"] == "accepted"
+    assert [event["event"] for event in document["events"]] == ["OrderPlaced", "PaymentReceived"]
+    assert document["order"] == {**http.get("/v1/acme/orders/new-1").json(), "at": document["order"]["at"]}
+    assert document["events"] == http.get("/v1/acme/orders/new-1/history").json()
 
 
-def test_a_retry_gets_the_first_answer_again_whatever_has_happened_since(http: Http) -> None:
+def test_a_retry_gets_the_first_answer_even_if_the_order_has_changed_since(http: Http) -> None:
     body = placing("retry-1")
     first = http.post("/v1/acme/orders", body, "k1")
     shipped = http.post("/v1/acme/orders/retry-1/shipments", {"actor": SYSTEM, "shipment_id": "asn-1"}, "k2")
     assert shipped.status_code == 200
-    again = http.post("/v1/acme/orders", body, "k1")
-    assert (again.status_code, again.content) == (first.status_code, first.content)
-    assert again.headers["rescind-replayed"] == "true"
+    repeated = http.post("/v1/acme/orders", body, "k1")
+    assert (repeated.status_code, repeated.content) == (first.status_code, first.content)
+    assert repeated.headers["rescind-replayed"] == "true"
     assert "rescind-replayed" not in first.headers
     for header in ("etag", "rescind-position", "location"):
-        assert again.headers[header] == first.headers[header]
+        assert repeated.headers[header] == first.headers[header]
 
 
-def test_a_retry_of_a_refusal_is_refused_with_the_same_words(http: Http) -> None:
+def test_a_retry_of_a_refusal_is_refused_with_the_same_content(http: Http) -> None:
     order = http.place(policy="peer-to-peer", sale_format="offer")
-    ask = {"actor": BUYER, "reason": "changed_mind"}
-    first = http.post(f"{order}/cancellations", ask, "k1")
-    again = http.post(f"{order}/cancellations", ask, "k1")
-    assert first.status_code == again.status_code == 409
-    assert first.content == again.content
-    assert again.headers["rescind-replayed"] == "true"
+    request = {"actor": BUYER, "reason": "changed_mind"}
+    first = http.post(f"{order}/cancellations", request, "k1")
+    repeated = http.post(f"{order}/cancellations", request, "k1")
+    assert first.status_code == repeated.status_code == 409
+    assert first.content == repeated.content
+    assert repeated.headers["rescind-replayed"] == "true"
 
 
 def test_the_same_key_with_another_body_is_422(http: Http) -> None:
@@ -71,11 +71,11 @@ def test_a_command_id_in_the_body_does_as_well_and_both_must_agree(http: Http) -
     body = {**placing("both-1"), "command_id": "c-1"}
     assert http.post("/v1/acme/orders", body, "c-2").status_code == 400
     assert http.post("/v1/acme/orders", body).status_code == 201
-    again = http.post("/v1/acme/orders", body, "c-1")
-    assert again.headers["rescind-replayed"] == "true"
+    repeated = http.post("/v1/acme/orders", body, "c-1")
+    assert repeated.headers["rescind-replayed"] == "true"
     without = http.post("/v1/acme/orders", placing("both-1"), '"c-1"')
     assert without.headers["rescind-replayed"] == "true"
-    assert without.content == again.content
+    assert without.content == repeated.content
 
 
 def test_a_key_that_cannot_be_a_command_id_is_400(http: Http) -> None:
@@ -85,22 +85,24 @@ def test_a_key_that_cannot_be_a_command_id_is_400(http: Http) -> None:
 
 def test_an_id_that_the_command_claims_defaults_to_the_key(http: Http) -> None:
     order = http.place()
-    said = http.post(f"{order}/cancellations", {"actor": SUPPORT, "request_id": "r-9", "reason": "other"}, "k1").json()
-    assert [request["request_id"] for request in said["order"]["requests"]] == ["r-9"]
+    document = http.post(
+        f"{order}/cancellations", {"actor": SUPPORT, "request_id": "r-9", "reason": "other"}, "k1"
+    ).json()
+    assert [request["request_id"] for request in document["order"]["requests"]] == ["r-9"]
     other = http.place()
     preview = http.post(f"{other}/cancellations/preview", {"actor": BUYER, "reason": "other"}).json()
-    ask = {"actor": BUYER, "reason": "other", "confirmation": preview["confirmation"]}
-    said = http.post(f"{other}/cancellations", ask, "key-7").json()
-    assert [request["request_id"] for request in said["order"]["requests"]] == ["key-7"]
+    body = {"actor": BUYER, "reason": "other", "confirmation": preview["confirmation"]}
+    document = http.post(f"{other}/cancellations", body, "key-7").json()
+    assert [request["request_id"] for request in document["order"]["requests"]] == ["key-7"]
 
 
-def test_who_asks_decides_what_a_cancellation_means(http: Http) -> None:
+def test_the_actor_decides_whether_a_cancellation_is_a_request(http: Http) -> None:
     order = http.place()
     own = http.post(f"{order}/cancellations", {"actor": SUPPORT, "reason": "out_of_stock", "rule": "standing"}, "k1")
     assert own.json()["events"][0]["event"] == "LinesCanceled"
     other = http.place()
-    asked = http.post(f"{other}/cancellations", {"actor": SYSTEM, "request_id": "r1", "reason": "other"}, "k1")
-    assert asked.json()["events"][0]["event"] == "CancelRequested"
+    requested = http.post(f"{other}/cancellations", {"actor": SYSTEM, "request_id": "r1", "reason": "other"}, "k1")
+    assert requested.json()["events"][0]["event"] == "CancelRequested"
 
 
 def test_a_request_is_approved_declined_and_withdrawn_by_its_path(http: Http) -> None:
@@ -111,10 +113,10 @@ def test_a_request_is_approved_declined_and_withdrawn_by_its_path(http: Http) ->
     ):
         order = http.place()
         http.post(f"{order}/cancellations", {"actor": SYSTEM, "request_id": "r1", "reason": "other"}, "k1")
-        ask = http.confirmed if step == "approve" else http.post
-        said = ask(f"{order}/cancellations/r1/{step}", {"actor": actor}, "k2")
-        assert said.status_code == 200, said.text
-        assert said.json()["order"]["requests"][0]["status"] == status
+        request = http.confirmed if step == "approve" else http.post
+        document = request(f"{order}/cancellations/r1/{step}", {"actor": actor}, "k2")
+        assert document.status_code == 200, document.text
+        assert document.json()["order"]["requests"][0]["status"] == status
 
 
 def test_the_other_paths_mean_their_commands(http: Http) -> None:
@@ -136,8 +138,8 @@ def test_the_other_paths_mean_their_commands(http: Http) -> None:
 def test_a_refund_that_was_due_is_confirmed_under_refunds(http: Http) -> None:
     order = http.place()
     http.post(f"{order}/cancellations", {"actor": SUPPORT, "reason": "other", "rule": "standing"}, "k1")
-    said = http.post(f"{order}/refunds", {"actor": SYSTEM, "refund_id": "refund-1"}, "k2").json()
-    assert said["order"]["refunds"] == [{"refund_id": "refund-1", "amount_minor": 10000, "status": "confirmed"}]
+    document = http.post(f"{order}/refunds", {"actor": SYSTEM, "refund_id": "refund-1"}, "k2").json()
+    assert document["order"]["refunds"] == [{"refund_id": "refund-1", "amount_minor": 10000, "status": "confirmed"}]
 
 
 def test_any_command_goes_whole_under_commands(http: Http) -> None:
@@ -155,7 +157,7 @@ def test_a_path_takes_no_other_command_than_its_own(http: Http) -> None:
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/command")
 
 
-def test_what_the_path_says_may_be_said_again_but_not_otherwise(http: Http) -> None:
+def test_a_body_may_repeat_the_ids_of_the_path_but_not_contradict_them(http: Http) -> None:
     order = http.place()
     body = {"actor": SYSTEM, "amount": "1.00", "marketplace": "acme"}
     assert http.post(f"{order}/payments", body, "k1").status_code == 409
@@ -170,17 +172,17 @@ def test_a_rule_refuses_with_its_policy_its_reason_and_what_can_be_done_instead(
     order = http.place(policy="peer-to-peer", sale_format="offer")
     answer = http.post(f"{order}/cancellations", {"actor": BUYER, "reason": "changed_mind"}, "k1")
     assert (answer.status_code, answer.headers["content-type"]) == (409, PROBLEM)
-    said = answer.json()
-    assert said["type"] == "urn:rescind:problem:accepted-offer-final"
-    assert (said["status"], said["rule"]) == (409, "accepted-offer-final")
-    assert said["detail"] == said["because"]
-    assert (said["policy"]["id"], len(said["policy"]["sha256"])) == ("peer-to-peer", 64)
-    assert said["next_change_at"] == said["instead"][0]["until"]
-    assert [each["option"] for each in said["instead"]] == ["wait", "contact"]
-    assert answer.headers["etag"] == f'"{said["version"]}"'
+    document = answer.json()
+    assert document["type"] == "urn:rescind:problem:accepted-offer-final"
+    assert (document["status"], document["rule"]) == (409, "accepted-offer-final")
+    assert document["detail"] == document["because"]
+    assert (document["policy"]["id"], len(document["policy"]["sha256"])) == ("peer-to-peer", 64)
+    assert document["next_change_at"] == document["instead"][0]["until"]
+    assert [each["option"] for each in document["instead"]] == ["wait", "contact"]
+    assert answer.headers["etag"] == f'"{document["version"]}"'
 
 
-def test_an_unknown_order_and_somebody_elses_cannot_be_told_apart(http: Http) -> None:
+def test_an_unknown_order_and_somebody_elses_cannot_be_distinguished(http: Http) -> None:
     order = http.place()
     stranger = {"kind": "buyer", "id": "b-8"}
     unknown = http.post("/v1/acme/orders/never/cancellations", {"actor": stranger, "reason": "other"}, "k1")
@@ -230,7 +232,7 @@ def test_a_malformed_command_names_the_field(http: Http, change: dict[str, objec
         (b"null", 422, "object"),
     ],
 )
-def test_what_is_no_acceptable_json_is_refused(http: Http, content: bytes, status: int, words: str) -> None:
+def test_unacceptable_json_is_refused(http: Http, content: bytes, status: int, words: str) -> None:
     answer = http.raw("/v1/acme/orders", content)
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
     assert words in answer.json()["detail"]
@@ -258,7 +260,7 @@ def test_a_body_of_another_kind_is_415(http: Http) -> None:
         ([("If-Match", '"1"'), ("If-Match", '"2"')], 400, "if-match"),
     ],
 )
-def test_what_headers_say_of_a_body_is_heeded_and_those_that_stand_once_do(
+def test_headers_about_a_body_are_checked_and_may_not_be_repeated(
     http: Http, named: list[tuple[str, str]], status: int, rule: str
 ) -> None:
     order = http.place()
@@ -273,7 +275,7 @@ def test_what_headers_say_of_a_body_is_heeded_and_those_that_stand_once_do(
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'])
-def test_a_body_may_say_that_it_is_utf_8_and_not_compressed(http: Http, kind: str) -> None:
+def test_a_body_may_be_declared_as_utf_8_and_not_compressed(http: Http, kind: str) -> None:
     order = http.place()
     headers = [("Idempotency-Key", "k1"), ("Content-Type", kind), ("Content-Encoding", "identity")]
     body = json.dumps({"actor": SYSTEM, "reason": "other"}).encode()
@@ -292,10 +294,10 @@ def test_a_form_with_a_file_is_not_compressed_either(http: Http) -> None:
 
 def test_a_refused_placing_names_no_policy_and_leads_to_no_order(http: Http) -> None:
     answer = http.post("/v1/acme/orders", placing("never-1", policy="no-such"), "k1")
-    said = answer.json()
-    assert (answer.status_code, said["rule"], said["policy"]) == (409, "no-such-policy", None)
-    assert said["instead"]
-    assert all("href" not in each and "page" not in each for each in said["instead"])
+    document = answer.json()
+    assert (answer.status_code, document["rule"], document["policy"]) == (409, "no-such-policy", None)
+    assert document["instead"]
+    assert all("href" not in each and "page" not in each for each in document["instead"])
     assert http.get("/v1/acme/orders/never-1").status_code == 404
 
 
@@ -332,7 +334,7 @@ def test_if_match_is_honoured(http: Http) -> None:
     assert (retry.status_code, retry.headers["rescind-replayed"]) == (200, "true")
 
 
-def test_of_two_requests_with_one_key_at_once_one_is_told_that_the_other_is_in_flight(http: Http) -> None:
+def test_of_two_simultaneous_requests_with_one_key_one_is_answered_in_flight(http: Http) -> None:
     body = placing("flight-1")
     answers = http.together(*(http.posting("/v1/acme/orders", body, "k1") for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [201, 409]
@@ -341,7 +343,7 @@ def test_of_two_requests_with_one_key_at_once_one_is_told_that_the_other_is_in_f
     assert http.post("/v1/acme/orders", body, "k1").headers["rescind-replayed"] == "true"
 
 
-def test_an_answer_that_does_not_come_in_time_is_503_and_the_retry_learns_what_became_of_it(
+def test_an_answer_that_is_not_there_in_time_is_503_and_a_retry_gets_the_outcome(
     http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = http.place()
@@ -361,8 +363,8 @@ def test_an_answer_that_does_not_come_in_time_is_503_and_the_retry_learns_what_b
     assert (answer.status_code, answer.json()["rule"]) == (503, "outcome-unknown")
     assert int(answer.headers["retry-after"]) >= 1
     assert sent[0].result(10).kind == "accepted"
-    again = http.post(f"{order}/cancellations", body, "k1")
-    assert (again.status_code, again.headers["rescind-replayed"]) == (200, "true")
+    repeated = http.post(f"{order}/cancellations", body, "k1")
+    assert (repeated.status_code, repeated.headers["rescind-replayed"]) == (200, "true")
 
 
 def test_the_seller_portals_example(http: Http) -> None:
@@ -370,10 +372,10 @@ def test_the_seller_portals_example(http: Http) -> None:
     order = http.place()
     sent = notice(3, carrier="UPS", tracking_number="1Z1")
     preview = http.post(f"{order}/shipments/preview", sent).json()
-    said = http.post(f"{order}/shipments", {**sent, "confirmation": preview["confirmation"]}, "k1").json()["order"]
-    line = said["lines"][0]
+    document = http.post(f"{order}/shipments", {**sent, "confirmation": preview["confirmation"]}, "k1").json()["order"]
+    line = document["lines"][0]
     assert (line["shipped"], line["canceled"], line["auto_canceled"], line["open"]) == (3, 7, 7, 0)
-    assert said["refunds"] == [{"refund_id": "refund-1", "amount_minor": 7000, "status": "due"}]
+    assert document["refunds"] == [{"refund_id": "refund-1", "amount_minor": 7000, "status": "due"}]
     refused = http.post(f"{order}/shipments", notice(1, "asn-2"), "k2")
     assert (refused.status_code, refused.json()["rule"]) == (409, "auto-canceled-is-final")
     offer = refused.json()["instead"][0]
@@ -384,13 +386,13 @@ def test_the_seller_portals_example(http: Http) -> None:
 
 def test_an_order_in_place_of_what_was_cancelled_names_the_cancelled_lines(http: Http) -> None:
     order = http.place()
-    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "other"}
+    request = {"actor": SYSTEM, "request_id": "r1", "reason": "other"}
     assert http.post(f"{order}/cancellations", {"actor": SYSTEM, "reason": "out_of_stock"}, "k1").status_code == 200
-    offer = http.post(f"{order}/cancellations", ask, "k2").json()["instead"][0]
+    offer = http.post(f"{order}/cancellations", request, "k2").json()["instead"][0]
     assert (offer["option"], offer["replaces"]["lines"]) == ("new_order", [1])
 
 
-def test_a_missing_confirmation_says_where_the_preview_is(http: Http) -> None:
+def test_a_missing_confirmation_is_refused_with_the_path_of_the_preview(http: Http) -> None:
     order = http.place()
     answer = http.post(f"{order}/shipments", notice(3), "k1").json()
     assert answer["rule"] == "cancel-is-final"

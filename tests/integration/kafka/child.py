@@ -1,4 +1,5 @@
-"""A process with an engine: works through a stream of commands, many at once, and says each outcome as it comes."""
+"""A process with an engine: works through a stream of commands, many at once, and prints each outcome when it is
+there."""
 
 import faulthandler
 import json
@@ -15,19 +16,19 @@ from tests.integration.kafka.orders import commands
 
 AT_ONCE = 48
 LONGEST = 120
-"""Seconds after which a child that does not end says where it stands."""
+"""Seconds after which a child that does not end prints its stack."""
 
 
 def main(journal: str, directory: str, name: str, orders: str, seed: str) -> None:
     faulthandler.dump_traceback_later(LONGEST, exit=True)
     settings = load_settings(journal=journal, directory=directory)
     free = threading.Semaphore(AT_ONCE)
-    say = threading.Lock()
+    writing = threading.Lock()
 
-    def told(command_id: str, future: Future[Outcome]) -> None:
+    def report(command_id: str, future: Future[Outcome]) -> None:
         outcome = future.result().effective
         where = None if outcome.commit_position is None else outcome.commit_position.hash.hex()
-        with say:
+        with writing:
             sys.stdout.write(json.dumps([command_id, outcome.kind, outcome.rule, where]) + "\n")
             sys.stdout.flush()
         free.release()
@@ -36,7 +37,7 @@ def main(journal: str, directory: str, name: str, orders: str, seed: str) -> Non
         for document in commands(name, int(orders), int(seed)):
             free.acquire()
             future = app.engine.submit(parse_command(document))
-            future.add_done_callback(partial(told, document["command_id"]))
+            future.add_done_callback(partial(report, document["command_id"]))
         for _ in range(AT_ONCE):
             free.acquire()
 

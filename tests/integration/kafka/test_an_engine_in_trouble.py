@@ -1,4 +1,4 @@
-"""What an engine answers while brokers are gone, and after the log lost what it had acknowledged."""
+"""The answers of an engine while brokers are gone, and after the log lost acknowledged records."""
 
 import shutil
 import time
@@ -22,9 +22,9 @@ from infra.settings import Settings, load_settings
 from infra.store.reader import open_reader
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin, cut_front, make_topic
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 from tests.integration.kafka.orders import commands
-from tests.integration.kafka.waiting import SOON, soon
+from tests.integration.kafka.waiting import TIMEOUT, wait_until
 from tests.spec.store.making import Chain, record
 
 pytestmark = [pytest.mark.kafka]
@@ -53,7 +53,7 @@ def serving(settings: Settings) -> Iterator[Http]:
 
 def work(app: App, orders: int, name: str = "a") -> list[Outcome]:
     futures = [app.engine.submit(parse_command(document)) for document in commands(name, orders, 1)]
-    return [future.result(SOON) for future in futures]
+    return [future.result(TIMEOUT) for future in futures]
 
 
 def placing(number: int) -> Any:
@@ -61,8 +61,8 @@ def placing(number: int) -> Any:
     return parse_command({**document, "order_id": f"PO-x{number}", "command_id": f"x{number}"})
 
 
-def ask(app: App, number: int) -> Outcome:
-    return app.engine.submit(placing(number)).result(SOON)
+def submit(app: App, number: int) -> Outcome:
+    return app.engine.submit(placing(number)).result(TIMEOUT)
 
 
 def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
@@ -72,27 +72,27 @@ def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
     with open_app(settings, AppOptions(views=False)) as app:
         assert {outcome.kind for outcome in work(app, 5)} <= {"accepted", "refused"}
         one.node(1).freeze()
-        asked = [app.engine.submit(placing(0))]
+        futures = [app.engine.submit(placing(0))]
 
         def turned_away() -> bool:
-            asked.append(app.engine.submit(placing(len(asked))))
-            done, _ = wait(asked[-1:], 0.5)
-            return bool(done) and asked[-1].result().kind == "unavailable"
+            futures.append(app.engine.submit(placing(len(futures))))
+            done, _ = wait(futures[-1:], 0.5)
+            return bool(done) and futures[-1].result().kind == "unavailable"
 
-        soon(turned_away)
-        assert asked[-1].result().rule == "journal-unavailable"
+        wait_until(turned_away)
+        assert futures[-1].result().rule == "journal-unavailable"
         began = time.monotonic()
         read = app.ask(lambda engine: engine.orders.get(0, "acme/PO-1").order)
         assert read is not None
         assert len(read.lines) == 3
         assert time.monotonic() - began < 5
         one.node(1).thaw()
-        first = {number: future.result(SOON).kind for number, future in enumerate(asked)}
+        first = {number: future.result(TIMEOUT).kind for number, future in enumerate(futures)}
         assert first[0] == "accepted"
         for number, kind in first.items():
-            soon(partial(is_accepted, app, number))
+            wait_until(partial(is_accepted, app, number))
             assert kind in ("accepted", "unavailable")
-        soon(lambda: app.ask(lambda engine: engine.caught_up))
+        wait_until(lambda: app.ask(lambda engine: engine.caught_up))
 
 
 def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: LocalCluster, tmp_path: Path) -> None:
@@ -125,20 +125,20 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
         answers: list[Outcome] = []
 
         def stopped() -> bool:
-            answers.append(ask(app, len(answers)))
+            answers.append(submit(app, len(answers)))
             return answers[-1].kind == "unavailable"
 
-        soon(stopped)
+        wait_until(stopped)
         assert {outcome.kind for outcome in answers} <= {"accepted", "unknown", "unavailable"}
         assert answers[-1].rule == "partition-stopped"
         assert "the log begins at offset 3" in answers[-1].message
-        soon(lambda: "following" in app.watch.trouble)
+        wait_until(lambda: "following" in app.watch.trouble)
         assert not app.ask(lambda engine: engine.caught_up)
         assert app.ask(lambda engine: engine.orders.get(0, "acme/PO-1").order) is not None, "what is known is read"
-        soon(lambda: ask(app, 900).kind == "unavailable")
+        wait_until(lambda: submit(app, 900).kind == "unavailable")
     assert capsys.readouterr().err.count("the log begins at offset 3") == 1
     with open_app(settings, AppOptions(views=False)) as app:
-        assert ask(app, 1000).rule == "partition-stopped"
+        assert submit(app, 1000).rule == "partition-stopped"
     assert "the log begins at offset 3" in capsys.readouterr().err
     findings = {finding.part: finding for finding in examine(settings) if finding.state == "wrong"}
     assert findings.keys() >= {"shop.journal", "journal", "local state 0"}
@@ -150,14 +150,14 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
     assert "so orders are read from local state" in capsys.readouterr().err
 
 
-def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_that_it_is_not_there(
+def test_a_process_that_has_not_read_the_front_of_a_cut_log_calls_no_order_unknown(
     one: LocalCluster, tmp_path: Path
 ) -> None:
     settings = settings_of(one, tmp_path)
     with open_app(settings) as app:
         work(app, 5)
         assert app.views is not None
-        assert app.views.catch_up(SOON)
+        assert app.views.catch_up(TIMEOUT)
         checked = run_replay(settings, check=True)
         assert (checked.clean, checked.confirmed, checked.records > 10) == (True, True, True)
         cut_front(one.servers, "shop.journal", 0, app.journal.end(0) - 1)
@@ -183,58 +183,56 @@ def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_tha
         open_app(settings_of(one, tmp_path / "another machine"), AppOptions(views=False))
 
 
-def test_what_a_stranger_wrote_into_a_shared_log_does_not_keep_anybody_from_rebuilding_views(
-    one: LocalCluster, tmp_path: Path
-) -> None:
+def test_foreign_records_in_a_shared_log_do_not_prevent_rebuilding_views(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
     chain = Chain("acme/PO-stranger")
     chain.next("A")
     with open_app(settings) as app:
         work(app, 3)
-        app.journal.append(0, b"", record(chain.next("B")).value).result(SOON)
+        app.journal.append(0, b"", record(chain.next("B")).value).result(TIMEOUT)
         work(app, 3, "b")
         assert app.views is not None
-        assert app.views.catch_up(SOON)
+        assert app.views.catch_up(TIMEOUT)
     for check in (True, False):
         report = run_replay(settings, check=check)
         assert (report.clean, len(report.notes), report.local_state) == (True, 1, [])
         assert "on acme/PO-stranger, follows the commit" in report.notes[0]
     shutil.rmtree(tmp_path / "state")
-    assert run_replay(settings, check=True).wrong == report.notes, "nothing says that it is a stranger's"
+    assert run_replay(settings, check=True).wrong == report.notes, "nothing marks it as a stranger's"
 
 
-def test_topics_that_were_made_anew_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:
+def test_topics_that_are_recreated_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
     with open_app(settings, AppOptions(views=False)) as app:
         work(app, 3)
-        with admin(one.servers) as asking:
-            asking.delete_topics(["shop.journal"])
-        soon(lambda: described(one, "shop.journal") != 0)
+        with admin(one.servers) as admin_client:
+            admin_client.delete_topics(["shop.journal"])
+        wait_until(lambda: described(one, "shop.journal") != 0)
         make_topic(one.servers, "shop.journal", 1)
         answers: list[Outcome] = []
 
         def stopped() -> bool:
-            answers.append(ask(app, len(answers)))
+            answers.append(submit(app, len(answers)))
             return answers[-1].rule == "partition-stopped"
 
-        soon(stopped)
+        wait_until(stopped)
         assert "accepted" not in {outcome.kind for outcome in answers}
     with open_app(settings, AppOptions(views=False)) as app:  # and it does not start again as if nothing had been
-        assert ask(app, 1000).rule == "partition-stopped"
+        assert submit(app, 1000).rule == "partition-stopped"
 
 
 def test_nothing_new_is_made_where_something_is_missing(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
     with open_app(settings, AppOptions(views=False)):
         pass
-    with admin(one.servers) as asking:
-        asking.delete_topics(["shop.journal"])
-    soon(lambda: described(one, "shop.journal") != 0)
+    with admin(one.servers) as admin_client:
+        admin_client.delete_topics(["shop.journal"])
+    wait_until(lambda: described(one, "shop.journal") != 0)
     with pytest.raises(JournalUnavailable, match="is missing, but the control log says"):
         open_app(settings, AppOptions(views=False))
-    with admin(one.servers) as asking:
-        asking.delete_topics(["shop.control"])
-    soon(lambda: described(one, "shop.control") != 0)
+    with admin(one.servers) as admin_client:
+        admin_client.delete_topics(["shop.control"])
+    wait_until(lambda: described(one, "shop.control") != 0)
     with pytest.raises(JournalUnavailable, match="has local state of a journal there"):
         open_app(settings, AppOptions(views=False))
 
@@ -246,17 +244,17 @@ def test_another_number_of_partitions_refuses_to_start(one: LocalCluster, tmp_pa
     more = load_settings(journal=f"kafka://{one.servers}/shop?partitions=2", directory=str(tmp_path))
     with pytest.raises(JournalMismatch, match="has 1 partition, not 2"):
         open_app(more, AppOptions(views=False))
-    with admin(one.servers) as asking:
-        asking.create_partitions({"shop.journal": 2})
+    with admin(one.servers) as admin_client:
+        admin_client.create_partitions({"shop.journal": 2})
     with pytest.raises(JournalMismatch, match="the control log says 1 partition, the journal has 2"):
         open_app(more, AppOptions(views=False))
 
 
 def is_accepted(app: App, number: int) -> bool:
-    return ask(app, number).effective.kind == "accepted"
+    return submit(app, number).effective.kind == "accepted"
 
 
 def described(one: LocalCluster, topic: str) -> int:
-    with admin(one.servers) as asking:
-        code: int = asking.describe_topics([topic])[0]["error_code"]
+    with admin(one.servers) as admin_client:
+        code: int = admin_client.describe_topics([topic])[0]["error_code"]
         return code

@@ -1,5 +1,5 @@
 """Brokers killed, frozen, cut and damaged under a journal that is in use: every append is answered in bounded time,
-what was acknowledged is there or its loss is told, and everything goes on without a restart."""
+acknowledged records are there or their loss is reported, and everything continues without a restart."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from consumers.ports.journal import (
 from infra.kafka.journal import KafkaJournal
 from tests.broker.local import LocalCluster
 from tests.broker.topics import QUICK, admin, make_topic, open_journal
-from tests.integration.kafka.waiting import SOON, soon
+from tests.integration.kafka.waiting import TIMEOUT, wait_until
 
 pytestmark = [pytest.mark.kafka]
 
@@ -55,10 +55,10 @@ def append(journal: KafkaJournal, value: bytes) -> Future[Appended]:
 
 
 def appended(journal: KafkaJournal, value: bytes) -> Appended:
-    """Append, again and again while it is certain that it was not."""
-    until = time.monotonic() + SOON
+    """Append, and retry while the record is certainly not written."""
+    until = time.monotonic() + TIMEOUT
     while True:
-        error = append(journal, value).exception(SOON)
+        error = append(journal, value).exception(TIMEOUT)
         if error is None:
             return journal_where(journal, value)
         assert isinstance(error, AppendRefused) and error.retriable, error
@@ -86,23 +86,23 @@ def everything(journal: KafkaJournal) -> list[tuple[int, bytes]]:
             return False
         return len(found) >= end
 
-    soon(read)
+    wait_until(read)
     return found
 
 
 def an_outage(journal: KafkaJournal, begin: Callable[[], Any], end: Callable[[], Any]) -> None:
-    """What must hold when brokers are gone for a while."""
-    assert journal.read(0, 0, 99) == []  # from now on the newest records are kept at hand
-    known = {b"before %d" % n: append(journal, b"before %d" % n).result(SOON).offset for n in range(20)}
+    """The checks of an outage of the brokers."""
+    assert journal.read(0, 0, 99) == []  # from now on the newest records are cached
+    known = {b"before %d" % n: append(journal, b"before %d" % n).result(TIMEOUT).offset for n in range(20)}
     last = max(known.values()) + 1
     assert len(everything(journal)) == 20
     begin()
     under_way = {b"under way %d" % n: append(journal, b"under way %d" % n) for n in range(20)}
     began = time.monotonic()
     for future in under_way.values():
-        assert isinstance(future.exception(SOON), AppendUnknown)
+        assert isinstance(future.exception(TIMEOUT), AppendUnknown)
     assert time.monotonic() - began < QUICK.delivery + 5
-    refused = append(journal, b"refused").exception(SOON)
+    refused = append(journal, b"refused").exception(TIMEOUT)
     assert isinstance(refused, AppendRefused)
     assert refused.retriable
     with pytest.raises(JournalUnavailable):
@@ -114,7 +114,7 @@ def an_outage(journal: KafkaJournal, begin: Callable[[], Any], end: Callable[[],
     log = everything(journal)
     assert [offset for offset, _ in log] == list(range(len(log)))
     values = [value for _, value in log]
-    assert len(set(values)) == len(values), "nothing stands there twice"
+    assert len(set(values)) == len(values), "no record is there twice"
     assert {value: offset for offset, value in log if value in known} == known
     assert b"refused" not in values
     assert set(values) <= {*known, *under_way, b"afterwards"}
@@ -124,27 +124,25 @@ def test_a_frozen_broker_leaves_nobody_waiting_and_all_goes_on_when_it_thaws(one
     an_outage(opened(one), one.node(1).freeze, one.node(1).thaw)
 
 
-def test_a_broker_that_is_killed_and_started_again_has_all_that_it_acknowledged(
-    one: LocalCluster, opened: Open
-) -> None:
+def test_a_broker_that_is_killed_and_restarted_has_all_that_it_acknowledged(one: LocalCluster, opened: Open) -> None:
     an_outage(opened(one), one.node(1).kill, lambda: one.restart(1))
 
 
 def test_a_short_freeze_is_not_even_noticed(one: LocalCluster, opened: Open) -> None:
     journal = opened(one)
-    append(journal, b"first").result(SOON)
+    append(journal, b"first").result(TIMEOUT)
     one.node(1).freeze()
     futures = [append(journal, b"%d" % n) for n in range(50)]
-    time.sleep(QUICK.request + 0.5)  # long enough for the client to ask again
+    time.sleep(QUICK.request + 0.5)  # long enough for the client to retry
     one.node(1).thaw()
-    assert [future.result(SOON).offset for future in futures] == list(range(1, 51))
+    assert [future.result(TIMEOUT).offset for future in futures] == list(range(1, 51))
     assert [value for _, value in everything(journal)] == [b"first", *(b"%d" % n for n in range(50))]
 
 
-def test_a_log_that_was_cut_is_told_to_those_who_were_further(one: LocalCluster, opened: Open) -> None:
+def test_a_truncated_log_is_reported_to_readers_that_were_further(one: LocalCluster, opened: Open) -> None:
     journal = opened(one)
     for _ in range(10):
-        append(journal, b"x" * 100).result(SOON)
+        append(journal, b"x" * 100).result(TIMEOUT)
     assert len(everything(journal)) == 10
     one.node(1).kill()
     segment = one.node(1).logs / f"{TOPIC}-0" / f"{0:020}.log"
@@ -153,16 +151,16 @@ def test_a_log_that_was_cut_is_told_to_those_who_were_further(one: LocalCluster,
         file.truncate(size - size // 4)
     one.restart(1)
 
-    def told(ask: Callable[[], object]) -> bool:
+    def is_reported(call: Callable[[], object]) -> bool:
         try:
-            ask()
+            call()
         except LogLost:
             return True
         except JournalError:
             return False
         return False
 
-    soon(lambda: told(lambda: journal.read(0, 10, 1)))
+    wait_until(lambda: is_reported(lambda: journal.read(0, 10, 1)))
     fresh = opened(one)
     assert fresh.end(0) == 7
     with pytest.raises(LogLost, match="there is no offset 10"):
@@ -170,10 +168,12 @@ def test_a_log_that_was_cut_is_told_to_those_who_were_further(one: LocalCluster,
     assert fresh.identity == journal.identity
 
 
-def test_a_flipped_bit_on_the_brokers_disk_is_told_and_never_read(one: LocalCluster, opened: Open) -> None:
+def test_a_flipped_bit_on_the_brokers_disk_is_reported_and_the_record_is_never_used(
+    one: LocalCluster, opened: Open
+) -> None:
     journal = opened(one)
     for number in range(3):
-        append(journal, b"a long enough record %d" % number).result(SOON)
+        append(journal, b"a long enough record %d" % number).result(TIMEOUT)
     one.node(1).terminate()  # after a kill the broker itself would look at its log, and cut it
     segment = one.node(1).logs / f"{TOPIC}-0" / f"{0:020}.log"
     content = segment.read_bytes()
@@ -190,7 +190,7 @@ def test_a_flipped_bit_on_the_brokers_disk_is_told_and_never_read(one: LocalClus
             return False
         raise AssertionError(found)
 
-    soon(damaged)
+    wait_until(damaged)
     assert fresh.read(0, 2, 1)[0].value == b"a long enough record 2"
 
 
@@ -200,13 +200,13 @@ def test_the_leader_of_three_is_killed_and_not_one_append_is_lost_or_doubled(clu
     journal = opened(three)
     futures = {b"%d" % n: append(journal, b"%d" % n) for n in range(100)}
     for future in futures.values():
-        future.result(SOON)
-    with admin(three.servers) as asking:
-        (partition,) = asking.describe_topics([TOPIC])[0]["partitions"]
+        future.result(TIMEOUT)
+    with admin(three.servers) as admin_client:
+        (partition,) = admin_client.describe_topics([TOPIC])[0]["partitions"]
     three.node(partition["leader_id"]).kill()
     for number in range(100, 300):
         futures[b"%d" % number] = append(journal, b"%d" % number)
-    answers = {value: future.exception(SOON) for value, future in futures.items()}
+    answers = {value: future.exception(TIMEOUT) for value, future in futures.items()}
     appended(journal, b"afterwards")
     values = [value for _, value in everything(journal)]
     assert len(set(values)) == len(values)
@@ -223,13 +223,13 @@ def test_too_few_replicas_take_nothing_and_all_goes_on_when_they_are_back(cluste
     three = cluster(3)
     make_topic(three.servers, TOPIC, 1, replicas=3)
     journal = opened(three)
-    known = [append(journal, b"before %d" % n).result(SOON).offset for n in range(5)]
-    with admin(three.servers) as asking:
-        (partition,) = asking.describe_topics([TOPIC])[0]["partitions"]
+    known = [append(journal, b"before %d" % n).result(TIMEOUT).offset for n in range(5)]
+    with admin(three.servers) as admin_client:
+        (partition,) = admin_client.describe_topics([TOPIC])[0]["partitions"]
     others = [node.number for node in three.nodes if node.number != partition["leader_id"]]
     for number in others:
         three.node(number).kill()
-    error = append(journal, b"in between").exception(SOON)
+    error = append(journal, b"in between").exception(TIMEOUT)
     assert isinstance(error, AppendUnknown | AppendRefused)
 
     def reads_what_was_acknowledged() -> bool:
@@ -238,7 +238,7 @@ def test_too_few_replicas_take_nothing_and_all_goes_on_when_they_are_back(cluste
         except JournalUnavailable:  # a client may need several questions to find the leader that is left
             return False
 
-    soon(reads_what_was_acknowledged)
+    wait_until(reads_what_was_acknowledged)
     for number in others:
         three.node(number).start()
     three.wait()

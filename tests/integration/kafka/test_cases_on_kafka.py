@@ -19,5 +19,5 @@ def test_every_case_fits_on_topics_too_and_a_second_import_changes_nothing(
     url = kafka.url(partitions=3)
     more = {"RESCIND_JOURNAL": url, "RESCIND_DIRECTORY": str(tmp_path / "own")}
     Store(tmp_path, 3, more).rescind("topics", "create")
-    code, differ, said = run(list(cases.values()), tmp_path, "--twice", "--journal", url, directory=tmp_path / "own")
-    assert (code, differ) == (0, set()), said[-12000:]
+    code, differ, output = run(list(cases.values()), tmp_path, "--twice", "--journal", url, directory=tmp_path / "own")
+    assert (code, differ) == (0, set()), output[-12000:]

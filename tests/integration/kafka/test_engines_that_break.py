@@ -12,7 +12,7 @@ from infra.settings import load_settings
 from infra.store.logs import store_of
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.kafka.orders import Answer, Child, check
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -41,7 +41,7 @@ def test_an_engine_that_is_killed_at_any_moment_goes_on_where_it_was(kafka: Kafk
     url = kafka.url(partitions=3)
     for moment in (chance.randrange(1, 60), chance.randrange(1, 200)):
         child = Child(url, tmp_path / "own", "a", orders, seed)
-        soon(partial(child.has_said, moment))
+        wait_until(partial(child.has_answered, moment))
         child.signal(signal.SIGKILL)
         answers += child.end(-signal.SIGKILL)
     last = Child(url, tmp_path / "own", "a", orders, seed).end()
@@ -55,10 +55,10 @@ def test_two_engines_fight_over_the_same_orders_and_one_of_them_sleeps(kafka: Ka
     orders = 60
     url = kafka.url(partitions=3)
     zombie = Child(url, tmp_path / "zombie", "z", orders, seed)
-    soon(lambda: len(zombie.answers) > 20)
+    wait_until(lambda: len(zombie.answers) > 20)
     zombie.signal(signal.SIGSTOP)  # in the middle of things: what it knows grows old
     other = Child(url, tmp_path / "other", "o", orders, seed)
-    soon(lambda: len(other.answers) > 150)
+    wait_until(lambda: len(other.answers) > 150)
     zombie.signal(signal.SIGCONT)
     answers = [*zombie.end(), *other.end()]
     assert {command_id for command_id, _ in answers} == everyone("z", orders) | everyone("o", orders)
@@ -76,10 +76,10 @@ def test_two_engines_on_one_directory_each_have_local_state_of_their_own(kafka: 
 
 
 @pytest.mark.slow
-def test_the_other_client_survives_the_same(kafka: Kafka, tmp_path: Path) -> None:
+def test_a_killed_engine_continues_with_librdkafka_too(kafka: Kafka, tmp_path: Path) -> None:
     url = kafka.url(partitions=3)
     child = Child(url, tmp_path / "own", "a", 60, RESCIND_KAFKA_CLIENT="librdkafka")
-    soon(lambda: len(child.answers) >= 50)
+    wait_until(lambda: len(child.answers) >= 50)
     child.signal(signal.SIGKILL)
     answers = child.end(-signal.SIGKILL)
     last = Child(url, tmp_path / "own", "a", 60, RESCIND_KAFKA_CLIENT="librdkafka").end()

@@ -32,7 +32,7 @@ def histories(journal: str, directory: Path) -> dict[str, list[bytes]]:
     return found
 
 
-def test_the_olist_history_comes_to_the_same_bytes_in_twelve_partitions_and_in_a_file(
+def test_the_olist_history_results_in_the_same_bytes_in_twelve_partitions_and_in_a_file(
     kafka: Kafka, tmp_path: Path
 ) -> None:
     if not OLIST.is_dir():

@@ -1,4 +1,4 @@
-"""K1 runs on the broker that it is given, stands beside its floor and the library, and leaves nothing behind."""
+"""K1 runs on the configured broker, is reported with its floor and the library's result, and leaves nothing behind."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 @pytest.mark.slow
 @pytest.mark.postgresql
-def test_k1_stands_beside_what_the_client_alone_and_the_library_come_to(
+def test_k1_is_reported_with_the_results_of_the_client_alone_and_of_the_library(
     kafka: Kafka, postgresql: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.json"
@@ -33,14 +33,16 @@ def test_k1_stands_beside_what_the_client_alone_and_the_library_come_to(
         if figure in paced:
             continue
         assert len(figure["ratio"]) == 6
-        told = {name: said for name, said in figure["also"].items() if name.startswith("durability")}
-        assert len(told) == 5
-        assert "fsync=off" in told["durability of the library's recorder on PostgreSQL"], "as the tests' server has it"
-        assert "synchronous=FULL" in told["durability of the library's recorder on SQLite"]
+        durability = {name: value for name, value in figure["also"].items() if name.startswith("durability")}
+        assert len(durability) == 5
+        assert "fsync=off" in durability["durability of the library's recorder on PostgreSQL"], (
+            "as the tests' server has it"
+        )
+        assert "synchronous=FULL" in durability["durability of the library's recorder on SQLite"]
     with psycopg.connect(postgresql) as db:
         assert db.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'rescind_bench%'").fetchone() is None
-    with admin(kafka.servers) as asking:
-        assert [name for name in asking.list_topics() if name.startswith(prefix)] == []
+    with admin(kafka.servers) as admin_client:
+        assert [name for name in admin_client.list_topics() if name.startswith(prefix)] == []
 
 
 @pytest.mark.slow
@@ -52,10 +54,10 @@ def test_a_replay_and_two_processes_are_measured_on_it_too(kafka: Kafka, tmp_pat
     assert measured[1] == ("B2", ["reading alone", "the same from memory"])
     assert measured[2:] == [("B6", ["one process"])] * 2
     assert all(figure["value"] > 0 for figure in done.json["figures"])
-    with admin(kafka.servers) as asking:
-        assert [name for name in asking.list_topics() if name.startswith(prefix)] == []
+    with admin(kafka.servers) as admin_client:
+        assert [name for name in admin_client.list_topics() if name.startswith(prefix)] == []
 
 
-def test_k1_asks_for_a_cluster(tmp_path: Path) -> None:
+def test_k1_requires_a_cluster(tmp_path: Path) -> None:
     done = measure(Store(tmp_path), "K1", check=2)
     assert "kafka://HOST:PORT/PREFIX" in done.err

@@ -1,5 +1,5 @@
-"""Brokers that ask who comes: passwords, certificates and ACLs. What is documented is enough, and what is missing is
-named."""
+"""Brokers that authenticate clients: passwords, certificates and ACLs. The documented ones are enough, and a missing
+one is named."""
 
 import json
 import re
@@ -27,7 +27,7 @@ from infra.publishing.topics import PublicTopics
 from infra.settings import Settings, load_settings
 from tests.broker.secured import MECHANISM, PASSWORD, Allowed, SecuredBroker
 from tests.integration.command_topic.stage import placed
-from tests.integration.publishing.stage import read_topic, soon
+from tests.integration.publishing.stage import read_topic, wait_until
 from tests.needs import require
 
 pytestmark = [pytest.mark.java, pytest.mark.kafka]
@@ -39,7 +39,7 @@ _numbers = iter(range(1, 1_000))
 
 
 def documented(prefix: str, *, making: bool = False) -> list[Allowed]:
-    """The ACLs of the page; ``making``: only those of who makes topics, else all others."""
+    """The ACLs of the page; ``making``: only those of the user that creates topics, else all others."""
     return [
         Allowed(kind, name.replace("PREFIX", prefix), operation)
         for purpose, kind, name, operations in ROWS
@@ -99,7 +99,7 @@ class Shop:
         return load_settings(**(own | more))
 
     def send(self, order: str) -> None:
-        """A command, by somebody who may."""
+        """Send a command as a user who may."""
         with closing(KafkaProducer(bootstrap_servers=self.broker.open_servers)) as producer:
             producer.send(self.at.commands, json.dumps(placed(order)).encode(), f"acme/{order}".encode()).get(30)
 
@@ -122,8 +122,8 @@ def test_the_documented_acls_are_enough_for_journal_publishing_and_commands(shop
     shop.allow()
     with open_app(shop.settings(kafka_client=client), AppOptions(publish=True, views=False)) as app:
         shop.send("PO-1")
-        soon(lambda: len(shop.on("outcomes")) == 1)
-        soon(lambda: len(shop.on("order-events")) == 2)
+        wait_until(lambda: len(shop.on("outcomes")) == 1)
+        wait_until(lambda: len(shop.on("order-events")) == 2)
         assert json.loads(shop.on("outcomes")[0].value)["outcome"] == "accepted"
         assert app.command_topic is not None and app.publishing is not None
         assert (app.command_topic.trouble, app.publishing.trouble) == (None, {})
@@ -147,7 +147,7 @@ def test_a_client_certificate_is_enough(broker: SecuredBroker, shop: Shop) -> No
         assert found.partitions == 2
 
 
-# ---- who may not connect ---------------------------------------------------------------------------------------------
+# ---- refused connections ---------------------------------------------------------------------------------------------
 
 
 CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, Security]]]] = {
@@ -188,19 +188,21 @@ CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, 
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("case", CONNECTING)
-def test_who_may_not_connect_is_told_why(shop: Shop, case: str, client: Callable[[str, str, Security], Client]) -> None:
-    said, made = CONNECTING[case]
+def test_a_client_that_may_not_connect_gets_the_reason(
+    shop: Shop, case: str, client: Callable[[str, str, Security], Client]
+) -> None:
+    expected, made = CONNECTING[case]
     servers, security = made(shop.broker, shop.security)
-    with pytest.raises(JournalUnavailable) as told:
+    with pytest.raises(JournalUnavailable) as raised:
         client(servers, f"{shop.prefix}.journal", security).describe(2.5)
-    if "with this password" in said and client is PythonClient:
+    if "with this password" in expected and client is PythonClient:
         # it may read the end of the connection before the broker's reason, and then names the password among others
-        said = "the user '" + ("nobody" if "nobody" in said else "{user}") + "'"
-        assert "password" in str(told.value)
-    assert said.format(user=shop.name) in str(told.value)
+        expected = "the user '" + ("nobody" if "nobody" in expected else "{user}") + "'"
+        assert "password" in str(raised.value)
+    assert expected.format(user=shop.name) in str(raised.value)
 
 
-def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(shop: Shop) -> None:
+def test_creating_topics_reports_a_wrong_password_and_a_missing_acl(shop: Shop) -> None:
     with pytest.raises(JournalUnavailable, match="password"):
         Topics(shop.at, replace(shop.security, password="another"))
     CONNECTION_ERRORS.forget()
@@ -217,11 +219,11 @@ def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(s
 @pytest.mark.parametrize("opens", [open_kafka_journal, open_librdkafka_journal])
 def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: JournalOpener) -> None:
     shop.broker.allow(shop.principal, [Allowed("Topic", f"{shop.prefix}.*", "Describe")])
-    with pytest.raises(JournalUnavailable) as told:
+    with pytest.raises(JournalUnavailable) as raised:
         opens(shop.at.servers, shop.at.journal, security=shop.security)
-    assert f"there is no topic {shop.at.journal}: create it with `rescind topics create`" in str(told.value)
+    assert f"there is no topic {shop.at.journal}: create it with `rescind topics create`" in str(raised.value)
     assert f"Or the user '{shop.name}' may not see it: it needs Describe on the topic {shop.at.journal}" in str(
-        told.value
+        raised.value
     )
 
 
@@ -229,15 +231,15 @@ def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: Journal
 
 
 def troubles(app: App) -> str:
-    """What a running engine says of what does not go on."""
+    """The errors that a running engine reports."""
     publishing = {} if app.publishing is None else app.publishing.trouble
     commanding = None if app.command_topic is None else app.command_topic.trouble
     engine = app.engine
     return "\n".join([*publishing.values(), commanding or "", engine.unwritable or "", *dict(engine.trouble).values()])
 
 
-def said_without(shop: Shop, missing: Allowed, client: str) -> Callable[[str], bool]:
-    """Run an engine without one ACL until it says something, in whatever way."""
+def reported_without(shop: Shop, missing: Allowed, client: str) -> Callable[[str], bool]:
+    """Run an engine without one ACL until it reports the missing one, in any way."""
     heard: list[str] = []
     settings = shop.settings(kafka_client=client, append_within=5, answer_within=2)
 
@@ -252,7 +254,7 @@ def said_without(shop: Shop, missing: Allowed, client: str) -> Callable[[str], b
                 heard.append(troubles(app))
                 heard += [record.value.decode() for record in shop.on("outcomes")]
                 time.sleep(0.1)
-    except Exception as wrong:  # noqa: BLE001 - whatever it says
+    except Exception as wrong:  # noqa: BLE001 - any error may name it
         heard.append(str(wrong))
     assert contains("needs"), (missing, heard[-1:])
     return contains
@@ -268,14 +270,14 @@ def test_a_missing_acl_on_the_journal_is_named(shop: Shop, operation: str, clien
     if operation != "Describe":
         rest = {"Describe", "Read", "Write"} - {operation}
         shop.broker.allow(shop.principal, [replace(missing, operation=each) for each in sorted(rest)])
-    contains = said_without(shop, missing, client)
+    contains = reported_without(shop, missing, client)
     assert contains(
         f"the brokers do not allow this to the user '{shop.name}': it needs {missing.operation} on the topic"
     )
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "operation", "said"),
+    ("kind", "name", "operation", "expected"),
     [
         ("Topic", "PREFIX.published", "Read", "PREFIX.published"),
         ("Topic", "PREFIX.order-events", "Write", "PREFIX.order-events"),
@@ -286,11 +288,11 @@ def test_a_missing_acl_on_the_journal_is_named(shop: Shop, operation: str, clien
     ],
 )
 def test_a_missing_acl_of_publishing_or_commands_is_named(
-    shop: Shop, kind: str, name: str, operation: str, said: str
+    shop: Shop, kind: str, name: str, operation: str, expected: str
 ) -> None:
     missing = Allowed(kind, name.replace("PREFIX", shop.prefix), operation)
     shop.make_topics()
     shop.allow(but=missing)
-    contains = said_without(shop, missing, "kafka-python")
+    contains = reported_without(shop, missing, "kafka-python")
     assert contains(f"the brokers do not allow this to the user '{shop.name}': it needs")
-    assert contains(said.replace("PREFIX", shop.prefix))
+    assert contains(expected.replace("PREFIX", shop.prefix))

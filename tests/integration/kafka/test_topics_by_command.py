@@ -40,7 +40,7 @@ def test_topics_are_made_once_and_then_they_are_as_they_must_be(store: Store) ->
     assert {f["what"] for f in findings} >= set(wanted_settings(1)) | {"partitions"}
 
 
-def test_each_setting_that_differs_is_said_with_what_to_do(kafka: Kafka, store: Store) -> None:
+def test_each_setting_that_differs_is_reported_with_what_to_do(kafka: Kafka, store: Store) -> None:
     name = prefix(store)
     make_topic(kafka.servers, f"{name}.control", 1)
     make_topic(kafka.servers, f"{name}.journal", 2, retention_ms="1000", message_timestamp_type="CreateTime")
@@ -57,15 +57,15 @@ def test_more_room_for_records_than_is_needed_is_fine(kafka: Kafka, store: Store
     store.rescind("topics", "check")
 
 
-def test_half_of_what_belongs_together_is_not_completed(kafka: Kafka, store: Store) -> None:
+def test_a_missing_topic_next_to_an_existing_one_is_not_created(kafka: Kafka, store: Store) -> None:
     make_topic(kafka.servers, f"{prefix(store)}.journal", 3)
     refused = store.rescind("topics", "create", check=3)
     assert "restore the missing topic" in refused.err
 
 
 def test_more_replicas_than_brokers_cannot_be_had(kafka: Kafka, store: Store) -> None:
-    with admin(kafka.servers) as asking:
-        brokers = len(asking.describe_cluster()["brokers"])
+    with admin(kafka.servers) as admin_client:
+        brokers = len(admin_client.describe_cluster()["brokers"])
     refused = store.rescind("topics", "create", "--replicas", brokers + 1, check=3)
     assert "replicas need" in refused.err
 
@@ -75,12 +75,12 @@ def test_other_journals_have_no_topics(tmp_path: Path) -> None:
     assert "has no topics" in refused.err
 
 
-def test_a_cluster_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+def test_a_missing_cluster_is_reported(tmp_path: Path) -> None:
     nobody = Store(tmp_path, 1, {"RESCIND_JOURNAL": "kafka://127.0.0.1:1/x", "RESCIND_DIRECTORY": str(tmp_path)})
     assert "cannot be queried" in nobody.rescind("order", "show", "acme/PO-1", check=3).err
 
 
-def test_a_certificate_that_cannot_be_read_is_said_to_be(store: Store, tmp_path: Path) -> None:
+def test_an_unreadable_certificate_is_reported(store: Store, tmp_path: Path) -> None:
     store.rescind("topics", "create")
     store.more |= {"RESCIND_KAFKA_SECURITY": "SSL", "RESCIND_KAFKA_CA_FILE": str(tmp_path / "nowhere.pem")}
     assert "rescind: " in store.rescind("order", "show", "acme/PO-1", check=3).err
@@ -92,9 +92,9 @@ def test_the_command_line_works_on_topics_as_on_files(store: Store) -> None:
         for number, document in enumerate(commands("a", 8, 1))
     )
     first = store.rescind("import", "-", "--json", input=lines)
-    again = store.rescind("import", "-", "--json", input=lines)
+    repeated = store.rescind("import", "-", "--json", input=lines)
     assert json.loads(first.out.splitlines()[-1])["duplicate"] == 0
-    assert json.loads(again.out.splitlines()[-1])["duplicate"] == 40
+    assert json.loads(repeated.out.splitlines()[-1])["duplicate"] == 40
     shown = store.rescind("order", "show", "acme/PO-3", "--json").json
     assert len(shown["lines"]) == 3
     assert store.rescind("journal", "stats", "--json").json["streams"] == 8
@@ -118,12 +118,12 @@ def test_the_command_line_works_on_topics_as_on_files(store: Store) -> None:
         ("kafka://a:1/x?partitions=0", "1 to 400 partitions"),
     ],
 )
-def test_a_url_that_means_nothing_says_how_it_is_written(url: str, why: str) -> None:
+def test_a_malformed_url_is_refused_with_its_expected_form(url: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         load_settings(journal=url)
 
 
-def test_a_password_does_not_stand_in_the_settings_file(tmp_path: Path) -> None:
+def test_a_password_is_not_in_the_settings_file(tmp_path: Path) -> None:
     file = tmp_path / "rescind.toml"
     file.write_text('kafka_user = "u"\nkafka_password = "p"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match="RESCIND_KAFKA_PASSWORD"):

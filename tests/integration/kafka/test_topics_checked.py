@@ -1,4 +1,4 @@
-"""`rescind topics check`: each way in which a topic can differ from what a journal stands on, on real brokers."""
+"""`rescind topics check`: each way in which a topic can differ from what a journal needs, on real brokers."""
 
 import shlex
 import subprocess
@@ -13,7 +13,7 @@ from tests.broker.local import LocalCluster
 from tests.broker.topics import make_topic
 from tests.integration.cli.driving import Store
 from tests.integration.kafka.test_brokers_that_break import Make
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 WRONG = {
     "cleanup.policy": "compact",
@@ -36,14 +36,14 @@ Findings = dict[tuple[str, str], dict[str, Any]]
 
 
 def differs(store: Store, code: int | None = 1) -> Findings:
-    """What is not as it must be, by topic (without its prefix) and what of it. ``code``: what the check comes to."""
+    """The differences by topic (without its prefix) and setting. ``code``: the exit code of the check."""
     return found_in(store.rescind("topics", "check", "--json", check=code).json)
 
 
 def found_in(findings: list[dict[str, Any]]) -> Findings:
-    """What is not as it must be, of what the check says."""
+    """The differences in the findings of the check."""
     assert {finding["state"] for finding in findings} <= {"ok", "note", "wrong"}
-    assert all(finding["do"] for finding in findings if finding["state"] != "ok"), "each says what to do"
+    assert all(finding["do"] for finding in findings if finding["state"] != "ok"), "each has an advice"
     return {
         (finding["topic"].rpartition(".")[2], finding["what"]): finding
         for finding in findings
@@ -57,7 +57,7 @@ def underscored(settings: dict[str, str]) -> dict[str, Any]:
 
 
 def wrong(store: Store) -> Findings:
-    """What of it loses what is acknowledged, or does not work."""
+    """The differences that lose acknowledged records, or do not work."""
     return {where: finding for where, finding in differs(store).items() if finding["state"] == "wrong"}
 
 
@@ -80,7 +80,7 @@ def test_every_setting_that_is_wrong_is_found_alone_with_its_cure(kafka: Kafka, 
 
 @pytest.mark.kafka
 @pytest.mark.xdist_group(SECOND_GROUP)
-def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafka, tmp_path: Path) -> None:
+def test_the_suggested_command_for_a_setting_works_as_printed(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     store = pointed_at(tmp_path, kafka.servers, prefix)
     make_topic(kafka.servers, f"{prefix}.control", 1)
@@ -89,7 +89,7 @@ def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafk
     name, *arguments = shlex.split(finding["do"])
     assert name == "kafka-configs"  # the program that this name starts
     subprocess.run(jars.java("kafka.admin.ConfigCommand", *arguments), check=True, capture_output=True, timeout=120)
-    soon(lambda: store.rescind("topics", "check", check=None).code == 0)
+    wait_until(lambda: store.rescind("topics", "check", check=None).code == 0)
 
 
 @pytest.mark.kafka
@@ -121,7 +121,7 @@ def test_a_number_of_partitions_that_is_not_the_journals_is_found(
 @pytest.mark.kafka
 @pytest.mark.xdist_group(SECOND_GROUP)
 @pytest.mark.parametrize("missing", ["control", "journal"])
-def test_a_topic_that_is_missing_is_found_and_the_other_is_checked_all_the_same(
+def test_a_missing_topic_is_found_and_the_other_topics_are_still_checked(
     kafka: Kafka, tmp_path: Path, missing: str
 ) -> None:
     prefix = kafka.prefix()
@@ -137,7 +137,7 @@ def test_a_topic_that_is_missing_is_found_and_the_other_is_checked_all_the_same(
 def test_public_topics_have_settings_of_their_own(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     store = pointed_at(tmp_path, kafka.servers, prefix, RESCIND_PUBLISH=f"kafka://{kafka.servers}/{prefix}")
-    make_topic(kafka.servers, f"{prefix}.published", 2)  # as a log's topic: progress would be kept for ever
+    make_topic(kafka.servers, f"{prefix}.published", 2)  # like a log's topic: progress would be stored for ever
     make_topic(kafka.servers, f"{prefix}.dead-letters", 2)  # the largest record and its headers find no room
     make_topic(kafka.servers, f"{prefix}.order-events", 3)
     make_topic(kafka.servers, f"{prefix}.refunds", 2, cleanup_policy="compact")
@@ -159,13 +159,13 @@ def test_replicas_that_are_too_few_or_not_waited_for_or_not_in_step_are_found(cl
     three: LocalCluster = cluster(3)
     well = pointed_at(tmp_path, three.servers, "well")
     well.rescind("topics", "create")
-    soon(lambda: differs(well, None) == {})  # a new replica takes a moment to be in step
+    wait_until(lambda: differs(well, None) == {})  # a new replica takes a moment to be in step
     well.rescind("topics", "check")
 
     store = pointed_at(tmp_path, three.servers, "t")
     make_topic(three.servers, "t.control", 1, replicas=2)
     make_topic(three.servers, "t.journal", 2, replicas=3, min_insync_replicas="1")
-    soon(lambda: differs(store, None).keys() == {("control", "replicas"), ("journal", "min.insync.replicas")})
+    wait_until(lambda: differs(store, None).keys() == {("control", "replicas"), ("journal", "min.insync.replicas")})
     found = differs(store)
     assert found["control", "replicas"]["state"] == "note"
     assert found["control", "replicas"]["do"] == "spread it over 3 brokers"
@@ -176,8 +176,8 @@ def test_replicas_that_are_too_few_or_not_waited_for_or_not_in_step_are_found(cl
 
     def behind() -> Findings:
         done = well.rescind("topics", "check", "--json", check=None)
-        return {} if done.code == 3 else found_in(done.json)  # for a moment it is still the one that is asked
+        return {} if done.code == 3 else found_in(done.json)  # for a moment it still gets the requests
 
-    soon(lambda: behind().get(("journal", "in sync"), {}).get("found") == "partitions 0, 1 have fewer")
+    wait_until(lambda: behind().get(("journal", "in sync"), {}).get("found") == "partitions 0, 1 have fewer")
     finding = differs(well, code=0)["journal", "in sync"]
     assert (finding["state"], finding["do"]) == ("note", "check whether a broker is down")

@@ -1,5 +1,5 @@
-"""What an engine does with a log on real topics that it cannot read on, or only in part, and with a cache that lies:
-what it knows can be read, what it does not know is never guessed, and other orders go on."""
+"""An engine with a log on real topics that it cannot read, or only in part, and with a cache that lies: known state can
+be read, unknown state is never guessed, and other orders continue."""
 
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +18,8 @@ from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_co
 from schemas.record import encode_record
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import open_journal
-from tests.integration.kafka.orders import said
-from tests.integration.kafka.waiting import SOON, soon
+from tests.integration.kafka.orders import command_document
+from tests.integration.kafka.waiting import TIMEOUT, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -31,18 +31,20 @@ def settings(kafka: Kafka, tmp_path: Path) -> Settings:
     return load_settings(journal=kafka.url(partitions=1), directory=str(tmp_path / "own"))
 
 
-def ask(app: App, command: str, order: str, step: str, actor: str, **fields: Any) -> Outcome:
-    return app.engine.submit(parse_command(said("a", command, order, step, actor, **fields))).result(SOON)
+def submit(app: App, command: str, order: str, step: str, actor: str, **fields: Any) -> Outcome:
+    return app.engine.submit(parse_command(command_document("a", command, order, step, actor, **fields))).result(
+        TIMEOUT
+    )
 
 
 def place(app: App, order: str) -> Outcome:
     lines = [{"line": 1, "sku": "S-1", "quantity": 4, "unit_price": "10.00"}]
-    who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
-    return ask(app, "PlaceOrder", order, "p", "system", lines=lines, **who)
+    parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+    return submit(app, "PlaceOrder", order, "p", "system", lines=lines, **parties)
 
 
 def ship(app: App, order: str) -> Outcome:
-    return ask(app, "Ship", order, "s", "system", shipment_id="asn-1", lines=[1])
+    return submit(app, "Ship", order, "s", "system", shipment_id="asn-1", lines=[1])
 
 
 def folded(app: App, order: str) -> CachedOrder:
@@ -60,29 +62,29 @@ def append(settings: Settings, *parts: StreamEntry | bytes) -> None:
         for number, part in enumerate(parts)
     ]
     with closing(open_journal("kafka-python", at.servers, at.journal)) as journal:
-        journal.append(0, b"", encode_record("newer", commits)).result(SOON)
+        journal.append(0, b"", encode_record("newer", commits)).result(TIMEOUT)
 
 
-def test_a_newer_format_is_not_read_past_and_says_which_release_it_needs(settings: Settings) -> None:
+def test_a_newer_format_stops_the_reader_and_names_the_release_that_it_needs(settings: Settings) -> None:
     raised = StreamEntry("$format/7", "chain", ZERO_HASH, 0, (EventEntry(0, "FormatRaised", 1, AT, b""),))
     with open_app(settings) as app:
         assert place(app, "PO-1").kind == "accepted"
         append(settings, raised, b"\x0e of the seventh kind")
-        soon(lambda: place(app, "PO-2").rule == "partition-stopped")
+        wait_until(lambda: place(app, "PO-2").rule == "partition-stopped")
         assert "install a release that reads format 7" in place(app, "PO-2").message
         assert folded(app, "PO-1").order is not None, "what was before it can be read"
     with open_app(settings) as app:
         assert place(app, "PO-2").rule == "partition-stopped", "it stops there again"
 
 
-def test_an_event_that_cannot_be_told_parks_its_order_and_the_others_go_on(settings: Settings) -> None:
+def test_an_event_that_cannot_be_projected_parks_its_order_and_other_orders_continue(settings: Settings) -> None:
     with open_app(settings) as app:
         for order in ("PO-1", "PO-2"):
             assert place(app, order).kind == "accepted"
         here = folded(app, "PO-1")
         future = EventEntry(0, "TimeTravelled", 1, AT, b"\x02")
         append(settings, StreamEntry("acme/PO-1", "chain", here.head, here.count, (future,)))
-        soon(lambda: folded(app, "PO-1").unreadable is not None)
+        wait_until(lambda: folded(app, "PO-1").unreadable is not None)
         unreadable = ship(app, "PO-1")
         assert (unreadable.kind, unreadable.rule) == ("unavailable", "order-stuck")
         assert "TimeTravelled" in unreadable.message
@@ -90,14 +92,14 @@ def test_an_event_that_cannot_be_told_parks_its_order_and_the_others_go_on(setti
         app.catch_up()
         assert app.views is not None
         views = app.views.views
-        soon(lambda: len(views.dead_letters()) == 1)
+        wait_until(lambda: len(views.dead_letters()) == 1)
         (letter,) = views.dead_letters()
         assert letter["stream"] == "acme/PO-1"
         assert "TimeTravelled" in letter["error"]
 
 
 @pytest.mark.parametrize("harm", ["lost", "overwritten", "cut"])
-def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings: Settings, harm: str) -> None:
+def test_lost_or_damaged_local_state_is_rebuilt_from_the_topics(settings: Settings, harm: str) -> None:
     with open_app(settings, AppOptions(views=False)) as app:
         for number in range(40):
             place(app, f"PO-{number}")
@@ -121,12 +123,12 @@ def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings
             assert place(app, f"PO-{number}").kind == "duplicate"
 
 
-def test_a_new_machine_decides_on_and_says_which_texts_it_lacks_unless_a_vault_was_named(
+def test_a_new_machine_continues_and_reports_missing_texts_unless_a_vault_was_named(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with open_app(settings, AppOptions(views=False)) as app:
         place(app, "PO-1")
-        ask(app, "SendMessage", "PO-1", "m", "buyer", message_id="m1", to="seller", text="It is the blue one.")
+        submit(app, "SendMessage", "PO-1", "m", "buyer", message_id="m1", to="seller", text="It is the blue one.")
     assert "refer to" not in capsys.readouterr().err
     named = settings.model_copy(
         update={"directory": str(tmp_path / "third"), "vault": f"sqlite:///{tmp_path}/v.sqlite"}

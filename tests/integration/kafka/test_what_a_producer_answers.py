@@ -1,8 +1,8 @@
-"""What becomes of an append when the client raises or answers each error that it knows. No broker is asked.
+"""The result of an append when the client raises or answers each error that it knows. No broker is involved.
 
-Raised by the client before it has taken a record: *refused*, certainly not written; asking again makes sense unless the
-record is too large. Answered afterwards: *unknown*, whatever the error says of itself, and nothing else goes through
-that producer. A client that says it is dead is replaced, too.
+Raised by the client before it has accepted a record: *refused*, certainly not written; a retry makes sense unless the
+record is too large. Answered afterwards: *unknown*, whatever the error claims, and nothing else is sent through that
+producer. A client that reports that it is dead is replaced, too.
 """
 
 import inspect
@@ -25,10 +25,10 @@ from infra.kafka.client import Sender
 from infra.kafka.kafka_python import PythonSender
 from infra.kafka.librdkafka import ClientErrors, LibrdkafkaSender
 
-SOON = 20.0
+TIMEOUT = 20.0
 TIMINGS = Timings(query=2.0, request=1.0, delivery=4.0, hold=1.0, check_topic=0.2, lag=2.0)
 WELL = "well"
-"""What a producer is told to do with a record that it writes."""
+"""The behavior of a producer for one record that it writes."""
 Does = Any
 """``WELL``; ("raises", error); ("answers", error)."""
 
@@ -46,7 +46,7 @@ TOO_LARGE = kafka.errors.MessageSizeTooLargeError
 
 
 class PythonProducer:
-    """A KafkaProducer that does as it is told, one thing a record."""
+    """A KafkaProducer that behaves as instructed, one behavior a record."""
 
     does: ClassVar[list[Does]] = []
     made: ClassVar[list["PythonProducer"]] = []
@@ -63,7 +63,7 @@ class PythonProducer:
         does = self.does.pop(0)
         answer = Answer()
         if does == WELL:
-            answer.success(_Stands(7, 1_000))
+            answer.success(_Metadata(7, 1_000))
             return answer
         how, error = does
         if how == "raises":
@@ -78,7 +78,7 @@ class PythonProducer:
         self.ended.set()
 
 
-class _Stands:
+class _Metadata:
     def __init__(self, offset: int, timestamp: int) -> None:
         self.offset = offset
         self.timestamp = timestamp
@@ -99,7 +99,7 @@ def coded(name: str, *, fatal: bool = False) -> Any:
 
 
 class LibrdkafkaProducer:
-    """A Producer that does as it is told, one thing a record; it answers where it is polled."""
+    """A Producer that behaves as instructed, one behavior a record; it answers when it is polled."""
 
     does: ClassVar[list[Does]] = []
     made: ClassVar[list["LibrdkafkaProducer"]] = []
@@ -154,13 +154,13 @@ class Appends:
         self._appending = Appending("t", sender, lambda: None, lambda *_: None, self.ended.set, TIMINGS)
 
     def append(self, *does: Does) -> list[Any]:
-        """What becomes of one append each; the next begins when the one before has its answer."""
+        """The results of one append each; the next begins when the one before has its answer."""
         self.producer.does.extend(does)
         return [self._one() for _ in does]
 
     def _one(self) -> Any:
         future: Future[Appended] = self._appending.append(0, b"key", b"record")
-        return future.exception(SOON) or future.result()
+        return future.exception(TIMEOUT) or future.result()
 
     @property
     def producers(self) -> int:
@@ -168,7 +168,7 @@ class Appends:
 
     def close(self) -> None:
         self._appending.close()
-        assert self.ended.wait(SOON)
+        assert self.ended.wait(TIMEOUT)
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def check_unknown(appends: Appends, error: Exception) -> None:
     assert isinstance(first, Appended), repr(error)
     assert isinstance(second, AppendUnknown), repr(error)
     assert third == Appended(7, 1_000_000), repr(error)
-    assert appends.producer.made[-2].ended.wait(SOON), repr(error)
+    assert appends.producer.made[-2].ended.wait(TIMEOUT), repr(error)
 
 
 def test_there_are_as_many_errors_as_the_clients_have() -> None:
@@ -215,26 +215,26 @@ def test_there_are_as_many_errors_as_the_clients_have() -> None:
     assert {"MSG_SIZE_TOO_LARGE", "_FATAL", "_MSG_TIMED_OUT", "_PURGE_INFLIGHT"} <= CODES.keys()
 
 
-def test_what_kafka_python_raises_was_not_written(with_python: Appends) -> None:
+def test_an_append_for_which_kafka_python_raises_was_not_written(with_python: Appends) -> None:
     for kind in PYTHON:
         dead = issubclass(kind, kafka.errors.IllegalStateError)
-        check_refused(with_python, kind("said"), retriable=not issubclass(kind, TOO_LARGE), dead=dead)
+        check_refused(with_python, kind("raised"), retriable=not issubclass(kind, TOO_LARGE), dead=dead)
 
 
-def test_what_kafka_python_answers_is_unknown(with_python: Appends) -> None:
+def test_an_append_that_kafka_python_answers_with_an_error_is_unknown(with_python: Appends) -> None:
     for number, kind in enumerate(PYTHON, 2):
-        check_unknown(with_python, kind("said"))
+        check_unknown(with_python, kind("answered"))
         assert with_python.producers == number, kind
 
 
-def test_what_librdkafka_raises_was_not_written(with_librdkafka: Appends) -> None:
+def test_an_append_for_which_librdkafka_raises_was_not_written(with_librdkafka: Appends) -> None:
     for name in CODES:
         error = confluent_kafka.KafkaException(coded(name))
         check_refused(with_librdkafka, error, retriable=name != "MSG_SIZE_TOO_LARGE", dead=name == "_FATAL")
 
 
 @pytest.mark.parametrize("fatal", [False, True], ids=["", "fatal"])
-def test_what_librdkafka_answers_is_unknown(with_librdkafka: Appends, fatal: bool) -> None:
+def test_an_append_that_librdkafka_answers_with_an_error_is_unknown(with_librdkafka: Appends, fatal: bool) -> None:
     for number, name in enumerate(CODES, 2):
         check_unknown(with_librdkafka, confluent_kafka.KafkaException(coded(name, fatal=fatal)))
         assert with_librdkafka.producers == number, name

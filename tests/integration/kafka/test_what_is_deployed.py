@@ -13,7 +13,7 @@ from infra.app import open_app
 from infra.kafka.admin import Topics
 from infra.settings import Settings, load_settings
 from tests.broker.local import LocalCluster
-from tests.integration.http.asking import BUYER, Http, placing
+from tests.integration.http.client import BUYER, Http, placing
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SERVICES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
@@ -94,8 +94,8 @@ def test_two_engines_run_on_three_brokers_and_postgresql_with_everything_as_it_m
                 http = (first, second)[number % 2]
                 answer = http.post("/v1/acme/orders", placing(f"PO-{number}"), f"key-{number}")
                 assert answer.status_code == 201
-                said = {"actor": BUYER, "message_id": "m1", "to": "seller", "text": f"About {number}"}
-                answer = http.post(f"/v1/acme/orders/PO-{number}/messages", said, f"said-{number}")
+                message = {"actor": BUYER, "message_id": "m1", "to": "seller", "text": f"About {number}"}
+                answer = http.post(f"/v1/acme/orders/PO-{number}/messages", message, f"message-{number}")
                 assert answer.status_code == 200
             one.catch_up()
             other.catch_up()

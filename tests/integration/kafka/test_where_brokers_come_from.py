@@ -16,7 +16,7 @@ from tests.broker import containers
 from tests.broker.fixtures import ExistingBroker, Started, start
 from tests.broker.local import LocalCluster
 from tests.integration.kafka.orders import Answer, check, commands
-from tests.integration.kafka.waiting import SOON
+from tests.integration.kafka.waiting import TIMEOUT
 
 pytestmark = [pytest.mark.kafka]
 
@@ -28,13 +28,13 @@ def worked(broker: Started, directory: Path, partitions: int = 3) -> None:
     url = f"kafka://{broker.servers}/shop"
     settings = load_settings(journal=f"{url}?partitions={partitions}", directory=str(directory / "first"))
     with open_app(settings, AppOptions(views=False)) as app:
-        asked = {
+        environment = {
             document["command_id"]: app.engine.submit(parse_command(document))
             for document in itertools.islice(commands("a", 8, 1), 40)
         }
         answers: list[tuple[str, Answer]] = []
-        for command_id, future in asked.items():
-            outcome = future.result(SOON)
+        for command_id, future in environment.items():
+            outcome = future.result(TIMEOUT)
             assert outcome.commit_position is not None, outcome
             answers.append((command_id, (outcome.kind, outcome.rule, outcome.commit_position.hash.hex())))
     later = load_settings(journal=url, directory=str(directory / "later"))
@@ -52,7 +52,7 @@ def test_a_container_of_an_image_that_is_built_here_is_a_broker(
         worked(broker, tmp_path)
 
 
-def test_servers_that_are_given_come_first_and_are_left_as_they_are(
+def test_configured_servers_come_first_and_are_not_changed(
     monkeypatch: pytest.MonkeyPatch, cluster: Callable[..., LocalCluster], tmp_path: Path
 ) -> None:
     somebodys = cluster(1)
@@ -75,7 +75,7 @@ def test_without_servers_and_without_an_engine_a_local_process_is_the_broker(
     assert not broker.node(1).running
 
 
-def test_local_processes_are_three_brokers_and_what_is_acknowledged_is_on_two_of_them(
+def test_local_processes_are_three_brokers_and_each_acknowledged_record_is_on_two_of_them(
     cluster: Callable[..., LocalCluster], tmp_path: Path
 ) -> None:
     three = cluster(3)

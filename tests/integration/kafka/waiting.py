@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-SOON = 60.0
+TIMEOUT = 60.0
 """Seconds; nothing waits so long unless something is wrong."""
 
 
-def soon(true: Callable[[], bool], timeout: float = SOON) -> None:
+def wait_until(true: Callable[[], bool], timeout: float = TIMEOUT) -> None:
     """Wait until it is so."""
     until = time.monotonic() + timeout
     while not true():

@@ -20,7 +20,7 @@ from tests.integration.notifications.test_building import MAIL, SENDER, lines
 
 
 class Inbox:
-    """What a server does with mail: answers that are set, else it is kept."""
+    """A server's behavior with mail: it answers as set, else it stores the mail."""
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
@@ -102,7 +102,7 @@ def test_a_mail_arrives_as_it_was_meant(serve: Serve) -> None:
     ("data", "554 not here", PostRefused),
     ("data", "451 later", PostUnavailable),
 ])  # fmt: skip
-def test_a_refusal_is_for_good_or_for_now_as_its_code_says(
+def test_the_code_of_a_refusal_decides_whether_it_is_permanent(
     serve: Serve, where: str, answer: str, error: type[Exception]
 ) -> None:
     inbox, port = serve()
@@ -144,7 +144,7 @@ def test_the_way_is_encrypted_and_the_server_trusted_by_its_authority(
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-def test_a_login_that_is_refused_says_nothing_of_the_password(serve: Serve) -> None:
+def test_a_refused_login_does_not_reveal_the_password(serve: Serve) -> None:
     def judge(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         good = isinstance(data, LoginPassword) and data.password == b"secret-7"
         return AuthResult(success=good, handled=good)

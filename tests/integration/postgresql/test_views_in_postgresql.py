@@ -1,4 +1,4 @@
-"""An engine whose views are in PostgreSQL: the command line, lists and pages say what they say with SQLite."""
+"""An engine whose views are in PostgreSQL: the command line, lists and pages show what they show with SQLite."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ from infra.addresses.postgresql import in_schema, postgresql_at
 from infra.app import open_app
 from infra.settings import load_settings, views_at
 from tests.integration.cli.driving import Store, lives
-from tests.integration.http.asking import placing, served
+from tests.integration.http.client import placing, served
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
-from tests.integration.publishing.test_dead_letters import UNTOLD, teleporting, unreadable
+from tests.integration.publishing.test_dead_letters import PARKED, teleporting, unreadable
 
 pytestmark = pytest.mark.postgresql
 
@@ -24,30 +24,28 @@ def store(tmp_path: Path, postgresql: str) -> Store:
 
 
 def findings(store: Store, check: int = 0) -> dict[str, list[str]]:
-    told = store.rescind("doctor", "--json", check=check).json
-    return {finding["part"]: [finding["state"], finding["said"], finding["do"] or ""] for finding in told}
+    report = store.rescind("doctor", "--json", check=check).json
+    return {finding["part"]: [finding["state"], finding["said"], finding["do"] or ""] for finding in report}
 
 
-def test_everything_that_asks_the_views_finds_what_it_finds_in_sqlite(
-    store: Store, tmp_path: Path, postgresql: str
-) -> None:
+def test_every_query_of_the_views_finds_the_same_as_in_sqlite(store: Store, tmp_path: Path, postgresql: str) -> None:
     assert findings(store, check=1)["journal"][0] == "wrong"
     store.take(lives(0, 20), check=0)
-    (tmp_path / "beside").mkdir()
-    beside = Store(tmp_path / "beside", partitions=2)
-    beside.take(lives(0, 20))
+    (tmp_path / "sqlite").mkdir()
+    other = Store(tmp_path / "sqlite", partitions=2)
+    other.take(lives(0, 20))
 
-    assert store.everything() == beside.everything()
+    assert store.everything() == other.everything()
     assert not (tmp_path / "views.sqlite").exists()
-    asked = ("order", "show", "--po", "PO-000007", "--json")
-    assert store.rescind(*asked).json == beside.rescind(*asked).json
+    command = ("order", "show", "--po", "PO-000007", "--json")
+    assert store.rescind(*command).json == other.rescind(*command).json
     assert findings(store)["views"] == ["ok", "at the log's end", ""]
     with psycopg.connect(postgresql) as db:
         [found] = db.execute("SELECT status FROM orders WHERE order_id = 'PO-000007'")
     assert found[0] == store.show("acme/PO-000007")["status"]
 
 
-def test_views_that_were_changed_by_hand_are_found_and_made_anew(store: Store, postgresql: str) -> None:
+def test_views_that_were_changed_by_hand_are_found_and_rebuilt(store: Store, postgresql: str) -> None:
     store.take(lives(0, 6))
     with psycopg.connect(postgresql) as db:
         db.execute("UPDATE orders SET total_minor = 1 WHERE order_id = 'PO-000001'")
@@ -59,7 +57,7 @@ def test_views_that_were_changed_by_hand_are_found_and_made_anew(store: Store, p
     assert store.rescind("replay", "--check", "--json").json["clean"]
 
 
-def test_views_that_are_of_another_log_or_away_are_told(store: Store, tmp_path: Path) -> None:
+def test_views_of_another_log_and_unreachable_views_are_reported(store: Store, tmp_path: Path) -> None:
     store.take(lives(0, 6))
     (tmp_path / "other").mkdir()
     other = Store(tmp_path / "other", partitions=2, more=store.more)
@@ -68,8 +66,8 @@ def test_views_that_are_of_another_log_or_away_are_told(store: Store, tmp_path: 
     other.more = store.more
     assert "another history" in findings(other, check=1)["views"][1]
     store.more = {"RESCIND_VIEWS": "postgresql://me:open-sesame@127.0.0.1:9/views"}
-    state, said, do = findings(store, check=1)["views"]
-    assert (state, "can be reached" in do, "open-sesame" in said) == ("wrong", True, False)
+    state, urls, do = findings(store, check=1)["views"]
+    assert (state, "can be reached" in do, "open-sesame" in urls) == ("wrong", True, False)
     refused = store.rescind("replay", check=3)
     assert "me@127.0.0.1:9/views cannot be used at the moment" in refused.err
     assert store.rescind("order", "show", "--po", "PO-000001", "--json").json["po_number"] == "PO-000001"
@@ -97,12 +95,12 @@ def test_lists_and_pages_are_served_from_it(tmp_path: Path, postgresql: str) -> 
         assert "4711-2" in page.text
 
 
-def test_two_engines_keep_the_same_views(tmp_path: Path, postgresql: str) -> None:
-    """Both follow one journal; whoever is quicker writes, and each reads what the other wrote."""
+def test_two_engines_share_the_same_views(tmp_path: Path, postgresql: str) -> None:
+    """Both follow one journal; the quicker one writes, and each reads what the other wrote."""
     with served(tmp_path, views=postgresql) as one, served(tmp_path, views=postgresql) as other:
         for number in range(8):
-            asked, _ = (one, other) if number % 2 else (other, one)
-            answer = asked.post("/v1/acme/orders", placing(f"PO-{number}"), f"key-{number}")
+            answering, _ = (one, other) if number % 2 else (other, one)
+            answer = answering.post("/v1/acme/orders", placing(f"PO-{number}"), f"key-{number}")
         token = answer.headers["Rescind-Position"]
         lists = [http.get("/v1/acme/orders", Rescind_Position=token).json() for http in (one, other)]
         assert len(lists[0]["orders"]) == 8
@@ -111,9 +109,7 @@ def test_two_engines_keep_the_same_views(tmp_path: Path, postgresql: str) -> Non
     assert store.rescind("replay", "--check", "--json").json["clean"]
 
 
-def test_dead_letters_are_listed_and_tried_again(
-    tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dead_letters_are_listed_and_retried(tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", views=postgresql)
     with open_app(settings) as app:
         Shop(settings, "", "").order(app, "PO-1")
@@ -126,22 +122,22 @@ def test_dead_letters_are_listed_and_tried_again(
     def listed() -> list[Any]:
         return [json.loads(line)["id"] for line in store.rescind("dead-letters", "list", "--json").out.splitlines()]
 
-    assert listed() == [UNTOLD]
+    assert listed() == [PARKED]
     assert "parked" in findings(store)["views"][1]
-    store.rescind("dead-letters", "retry", UNTOLD, check=1)
+    store.rescind("dead-letters", "retry", PARKED, check=1)
     teleporting(monkeypatch)
-    store.rescind("dead-letters", "retry", UNTOLD)
+    store.rescind("dead-letters", "retry", PARKED)
     assert listed() == []
 
 
-def test_what_a_url_says_is_told_without_its_password() -> None:
-    said = {
+def test_a_url_is_shown_without_its_password() -> None:
+    urls = {
         "postgresql://me:open@db/x": "postgresql://me@db/x",
         "postgresql://me@db:5/x?password=open&sslmode=require": "postgresql://me@db:5/x?password=…&sslmode=require",
         "postgresql:///x": "postgresql:///x",
     }
-    for url, told in said.items():
-        assert str(views_at(url)) == told
+    for url, shown in urls.items():
+        assert str(views_at(url)) == shown
         assert "open" not in repr(views_at(url))
     at = postgresql_at("postgresql:///x?sslmode=require&options=-cgeqo%3Doff")
     assert in_schema(at, "s").url == "postgresql:///x?sslmode=require&options=-cgeqo%3Doff%20-csearch_path%3Ds"

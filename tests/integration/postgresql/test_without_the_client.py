@@ -1,4 +1,5 @@
-"""PostgreSQL's client is an extra: who names a database without it is told what to install, all others need none."""
+"""PostgreSQL's client is an extra: a database URL without it is refused with what to install, and everything else
+works."""
 
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def rescind(store: Store, *arguments: str) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(command, env=store.environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_what_needs_no_database_needs_no_client(tmp_path: Path) -> None:
+def test_commands_without_a_database_need_no_client(tmp_path: Path) -> None:
     store = Store(tmp_path)
     done = rescind(store, "import", str(store.file([placed("PO-1")])), "--json")
     assert done.returncode == 0, done.stderr
@@ -32,7 +33,7 @@ def test_what_needs_no_database_needs_no_client(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["RESCIND_VIEWS", "RESCIND_VAULT"])
-def test_who_names_a_database_is_told_what_to_install(tmp_path: Path, setting: str) -> None:
+def test_a_database_url_without_the_client_is_refused_with_what_to_install(tmp_path: Path, setting: str) -> None:
     store = Store(tmp_path, more={setting: DATABASE})
     done = rescind(store, "import", str(store.file([placed("PO-1")])))
     assert done.returncode == 3

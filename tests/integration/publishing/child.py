@@ -39,11 +39,11 @@ def main(journal_file: str, state: str, url: str) -> None:
     publishing.start()
     sys.stdout.write("publishing\n")
     sys.stdout.flush()
-    said: set[str] = set()
+    reported: set[str] = set()
     while True:
         for piece, why in publishing.trouble.items():
-            if piece not in said:
-                said.add(piece)
+            if piece not in reported:
+                reported.add(piece)
                 sys.stderr.write(f"publishing has stopped ({piece}): {why}\n")
         for partition, follower in followers.items():
             if not follower.advance(50):

@@ -28,7 +28,7 @@ TIMEOUT = 60.0
 ROOT = Path(__file__).parents[3]
 
 
-def soon(true: Callable[[], bool], timeout: float = TIMEOUT) -> None:
+def wait_until(true: Callable[[], bool], timeout: float = TIMEOUT) -> None:
     """Wait until it is so."""
     until = time.monotonic() + timeout
     while not true():
@@ -51,7 +51,7 @@ def a_history(partitions: int, orders: int) -> History:
 
 
 class Killable:
-    """A process that says on its output how far it is."""
+    """A process that prints its progress."""
 
     process: subprocess.Popen[str]
 
@@ -127,7 +127,7 @@ class Stage:
     # ---- what is seen ------------------------------------------------------------------------------------------------
 
     def expected(self, history: History) -> dict[tuple[str, int], list[PublicRecord]]:
-        """What the journal as it is now says, by kind and partition."""
+        """The records that the journal implies as it is now, by kind and partition."""
         made: dict[tuple[str, int], list[PublicRecord]] = {}
         for partition, log in enumerate(history.logs):
             publisher = Publisher(partition, log.state, PinnedIds())
@@ -152,7 +152,7 @@ class Stage:
                         yield verdict
 
     def seen(self, kind: str, *, committed: bool = True) -> Mapping[int, list[Any]]:
-        """What a reader of the topic sees, by partition."""
+        """The records of the topic for a reader, by partition."""
         return read_topic(self.at.servers, topic_name(self.at.prefix, kind), committed=committed)
 
     def all_seen_once(self, history: History, timeout: float = TIMEOUT) -> None:
@@ -163,7 +163,7 @@ class Stage:
         def there() -> bool:
             return sum(map(len, self.seen(EVENTS).values())) >= wanted
 
-        soon(there, timeout)
+        wait_until(there, timeout)
         for kind in (EVENTS, *INSTRUCTIONS):
             seen = self.seen(kind)
             for partition in range(self.partitions):
@@ -193,7 +193,7 @@ def read_topic(servers: str, name: str, *, committed: bool = True) -> dict[int, 
         open_ = {place for place in places if ends[place]}
         until = time.monotonic() + TIMEOUT
         while open_ := {place for place in open_ if consumer.position(place) < ends[place]}:
-            assert time.monotonic() < until, f"{name} does not come to its end"
+            assert time.monotonic() < until, f"{name} does not reach its end"
             for place, records in consumer.poll(timeout_ms=100).items():
                 found[place.partition] += records
         return found

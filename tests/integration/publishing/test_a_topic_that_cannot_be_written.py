@@ -1,4 +1,4 @@
-"""One public topic cannot be written: the others go on, and it has everything once, in order, after it was mended."""
+"""One public topic cannot be written: the others continue, and it has every record once, in order, after the repair."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from infra.cli.main import run
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin
-from tests.integration.publishing.stage import Stage, a_history, soon
+from tests.integration.publishing.stage import Stage, a_history, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -35,22 +35,22 @@ def rescind(stage: Stage, *arguments: str) -> int:
 def delete(stage: Stage, kind: str = "order-events") -> None:
     """Delete a topic, and wait until it is gone."""
     name = f"{stage.at.prefix}.{kind}"
-    with admin(stage.at.servers) as asking:
-        asking.delete_topics([name])
-        soon(lambda: asking.describe_topics([name])[0]["error_code"] == 3)
+    with admin(stage.at.servers) as admin_client:
+        admin_client.delete_topics([name])
+        wait_until(lambda: admin_client.describe_topics([name])[0]["error_code"] == 3)
 
 
 def add_a_partition(stage: Stage) -> None:
-    with admin(stage.at.servers) as asking:
-        asking.create_partitions({f"{stage.at.prefix}.order-events": stage.partitions + 1})
+    with admin(stage.at.servers) as admin_client:
+        admin_client.create_partitions({f"{stage.at.prefix}.order-events": stage.partitions + 1})
 
 
 @pytest.mark.parametrize("broken", [delete, add_a_partition])
 @pytest.mark.parametrize(
     "running",
-    ["the publisher runs on", pytest.param("the publisher is killed again and again", marks=pytest.mark.slow)],
+    ["the publisher runs on", pytest.param("the publisher is killed repeatedly", marks=pytest.mark.slow)],
 )
-def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_says_mends_it(
+def test_while_events_cannot_be_written_refunds_continue_and_the_suggested_command_repairs_it(
     stage: Stage, broken: Callable[[Stage], None], running: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     history = a_history(stage.partitions, 90)
@@ -61,9 +61,9 @@ def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_s
         child.ready()
         for partition, record in records[:third]:
             stage.append(partition, record)
-        soon(lambda: seen(stage, "refunds") > 0)
+        wait_until(lambda: seen(stage, "refunds") > 0)
         broken(stage)
-        if broken is add_a_partition:  # which does no harm to whoever writes already
+        if broken is add_a_partition:  # which does no harm to a running producer
             child.kill()
             child = stage.child("a")
             child.ready()
@@ -76,19 +76,19 @@ def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_s
         wanted = {kind: len(found) for (kind, _), found in stage.expected(history).items()}
         refunds = sum(len(found) for (kind, _), found in stage.expected(history).items() if kind == "refunds")
         assert wanted["refunds"]
-        soon(lambda: seen(stage, "refunds") == refunds)
-        said = ""
+        wait_until(lambda: seen(stage, "refunds") == refunds)
+        stderr = ""
 
-        def asked() -> bool:
-            nonlocal said
-            said += capfd.readouterr().err
-            return all(f"(order-events, partition {number})" in said for number in range(stage.partitions))
+        def is_reported() -> bool:
+            nonlocal stderr
+            stderr += capfd.readouterr().err
+            return all(f"(order-events, partition {number})" in stderr for number in range(stage.partitions))
 
-        soon(asked)
-        assert "`rescind topics create`" in said
-        assert "`rescind topics answer order-events --again`" in said
+        wait_until(is_reported)
+        assert "`rescind topics create`" in stderr
+        assert "`rescind topics answer order-events --again`" in stderr
         if broken is add_a_partition:
-            assert "delete it" in said
+            assert "delete it" in stderr
             delete(stage)
         assert rescind(stage, "topics", "create") == 0
         assert rescind(stage, "topics", "answer", "order-events", "--again") == 0
@@ -101,7 +101,7 @@ def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_s
         stage.all_seen_once(history)
 
 
-def test_a_topic_of_instructions_that_was_made_anew_goes_on_with_what_the_old_one_did_not_have(
+def test_a_recreated_instruction_topic_continues_after_the_last_record_of_the_old_one(
     stage: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
     history = a_history(stage.partitions, 60)
@@ -113,27 +113,27 @@ def test_a_topic_of_instructions_that_was_made_anew_goes_on_with_what_the_old_on
         child.ready()
         for partition, record in records[:half]:
             stage.append(partition, record)
-        soon(lambda: all(stage.seen("refunds").get(number) for number in range(stage.partitions)))
+        wait_until(lambda: all(stage.seen("refunds").get(number) for number in range(stage.partitions)))
         child.kill()
-        with admin(stage.at.servers) as asking:
-            asking.create_partitions({name: stage.partitions + 1})
+        with admin(stage.at.servers) as admin_client:
+            admin_client.create_partitions({name: stage.partitions + 1})
         child = stage.child("a")
         child.ready()
         for partition, record in records[half:]:
             stage.append(partition, record)
         events = sum(len(found) for (kind, _), found in stage.expected(history).items() if kind == "order-events")
-        soon(lambda: seen(stage, "order-events") == events)
-        said = ""
+        wait_until(lambda: seen(stage, "order-events") == events)
+        stderr = ""
 
-        def asked() -> bool:
-            nonlocal said
-            said += capfd.readouterr().err
-            return all(f"(refunds, partition {number})" in said for number in range(stage.partitions))
+        def is_reported() -> bool:
+            nonlocal stderr
+            stderr += capfd.readouterr().err
+            return all(f"(refunds, partition {number})" in stderr for number in range(stage.partitions))
 
-        soon(asked)
-        assert "delete it once its readers have read it to its end" in said
-        assert "`rescind topics answer refunds --onwards`" in said
-        assert "--again" not in said
+        wait_until(is_reported)
+        assert "delete it once its readers have read it to its end" in stderr
+        assert "`rescind topics answer refunds --onwards`" in stderr
+        assert "--again" not in stderr
         old = stage.seen("refunds")
         delete(stage, "refunds")
         assert rescind(stage, "topics", "create") == 0
@@ -144,7 +144,7 @@ def test_a_topic_of_instructions_that_was_made_anew_goes_on_with_what_the_old_on
             new = stage.seen("refunds")
             return {p: [r.value for r in (*old[p], *new[p])] for p in wanted} == wanted
 
-        soon(all_of_them)
+        wait_until(all_of_them)
         assert all(old[partition] and len(old[partition]) < len(wanted[partition]) for partition in wanted)
 
 
@@ -169,25 +169,27 @@ def test_while_an_access_rule_forbids_the_events_refunds_go_on_and_events_follow
         child.ready()
         for partition, record in records[:half]:
             stage.append(partition, record)
-        soon(lambda: seen(stage, "refunds") > 0)
+        wait_until(lambda: seen(stage, "refunds") > 0)
         pattern = ResourcePattern(ResourceType.TOPIC, "ruled.order-events")
         denied = ACL("User:ANONYMOUS", "*", ACLOperation.WRITE, ACLPermissionType.DENY, pattern)
-        with admin(brokers.servers) as asking:
-            asking.create_acls([denied])
+        with admin(brokers.servers) as admin_client:
+            admin_client.create_acls([denied])
         for partition, record in records[half:]:
             stage.append(partition, record)
         refunds = sum(len(found) for (kind, _), found in stage.expected(history).items() if kind == "refunds")
-        soon(lambda: seen(stage, "refunds") == refunds)
-        said = ""
+        wait_until(lambda: seen(stage, "refunds") == refunds)
+        stderr = ""
 
-        def told() -> bool:
-            nonlocal said
-            said += capfd.readouterr().err
-            return all(f"(order-events, partition {number})" in said for number in range(2))
+        def is_reported() -> bool:
+            nonlocal stderr
+            stderr += capfd.readouterr().err
+            return all(f"(order-events, partition {number})" in stderr for number in range(2))
 
-        soon(told)
-        assert "it needs Write on the topic ruled.order-events" in said
-        assert "(refunds, partition" not in said
-        with admin(brokers.servers) as asking:
-            asking.delete_acls([ACLFilter("User:ANONYMOUS", "*", ACLOperation.WRITE, ACLPermissionType.DENY, pattern)])
+        wait_until(is_reported)
+        assert "it needs Write on the topic ruled.order-events" in stderr
+        assert "(refunds, partition" not in stderr
+        with admin(brokers.servers) as admin_client:
+            admin_client.delete_acls(
+                [ACLFilter("User:ANONYMOUS", "*", ACLOperation.WRITE, ACLPermissionType.DENY, pattern)]
+            )
         stage.all_seen_once(history)

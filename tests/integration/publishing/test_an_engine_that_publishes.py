@@ -16,8 +16,8 @@ from schemas.framing import unframe
 from schemas.public.ids import contract_of
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin, cut_front
-from tests.integration.http.asking import Http
-from tests.integration.publishing.stage import read_topic, soon
+from tests.integration.http.client import Http
+from tests.integration.publishing.stage import read_topic, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -29,31 +29,31 @@ class Shop:
         self.settings = settings
         self.servers = servers
         self.prefix = prefix
-        self._said = 0
+        self.commands = 0
 
     def open(self) -> App:
         return open_app(self.settings, AppOptions(publish=True))
 
-    def say(self, app: App, command: str, order_id: str, **fields: Any) -> Outcome:
-        self._said += 1
+    def submit(self, app: App, command: str, order_id: str, **fields: Any) -> Outcome:
+        self.commands += 1
         kind = fields.pop("actor", "system")
-        told = {
+        document = {
             "command": command,
-            "command_id": f"c{self._said}",
+            "command_id": f"c{self.commands}",
             "marketplace": "acme",
             "order_id": order_id,
             "actor": {"kind": kind, "id": {"buyer": "b-1", "seller": "s-1"}.get(kind, "test")},
             **fields,
         }
-        return app.engine.submit(parse_command(told)).result(30)
+        return app.engine.submit(parse_command(document)).result(30)
 
     def order(self, app: App, order_id: str) -> None:
         """Placed, and 3 of 10 shipped: the other 7 are cancelled and refunded."""
         lines = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
-        who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
-        assert self.say(app, "PlaceOrder", order_id, lines=lines, **who).kind == "accepted"
-        said = self.say(app, "Ship", order_id, shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
-        assert said.kind == "accepted"
+        parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+        assert self.submit(app, "PlaceOrder", order_id, lines=lines, **parties).kind == "accepted"
+        shipped = self.submit(app, "Ship", order_id, shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+        assert shipped.kind == "accepted"
 
     def seen(self, kind: str) -> list[Any]:
         return [r for records in read_topic(self.servers, f"{self.prefix}.{kind}").values() for r in records]
@@ -71,22 +71,22 @@ def shop(kafka: Kafka, tmp_path: Path) -> Shop:
     return Shop(settings, kafka.servers, prefix)
 
 
-def test_what_an_engine_decides_goes_out_once_also_over_a_restart(shop: Shop) -> None:
+def test_decisions_of_an_engine_are_published_once_also_across_a_restart(shop: Shop) -> None:
     with shop.open() as app:
         shop.order(app, "PO-1")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1"])
         shop.order(app, "PO-2")
     with shop.open() as app:
         shop.order(app, "PO-3")
-        soon(lambda: len(shop.keys("refunds")) == 3)
+        wait_until(lambda: len(shop.keys("refunds")) == 3)
         publishing = app.publishing
         assert publishing is not None
-        soon(lambda: publishing.behind == 0)
+        wait_until(lambda: publishing.behind == 0)
         assert publishing.trouble == {}
     assert shop.keys("refunds") == shop.keys("restock") == ["acme/PO-1", "acme/PO-2", "acme/PO-3"]
     ids = [dict(r.headers)["ce_id"].decode() for r in shop.seen("notifications") if r.key == b"acme/PO-1"]
-    told = ("told-1-buyer", "told-3-buyer", "told-4-buyer", "told-4-seller", "told-5-buyer")
-    assert ids == [f"acme/PO-1/{notice}" for notice in told]
+    notices = ("told-1-buyer", "told-3-buyer", "told-4-buyer", "told-4-seller", "told-5-buyer")
+    assert ids == [f"acme/PO-1/{notice}" for notice in notices]
     events = [contract_of(unframe(r.value)[0]).name for r in shop.seen("order-events") if r.key == b"acme/PO-1"]
     assert events == [
         f"rescind.order.{name}"
@@ -101,10 +101,10 @@ def test_an_engine_that_ended_before_it_published_anything_owes_what_it_accepted
             runner.loop.stop()
         shop.order(app, "PO-1")
     with shop.open():
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1"])
 
 
-def test_history_that_was_there_before_is_told_and_nobody_acts_on_it(shop: Shop) -> None:
+def test_history_from_before_is_published_as_events_and_not_as_instructions(shop: Shop) -> None:
     with open_app(shop.settings) as app:
         shop.order(app, "PO-1")
     with pytest.raises(JournalError, match="rescind topics create"):
@@ -118,17 +118,17 @@ def test_history_that_was_there_before_is_told_and_nobody_acts_on_it(shop: Shop)
     topics.close()
     with shop.open() as app:
         shop.order(app, "PO-2")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-2"])
-        soon(lambda: len(shop.keys("order-events")) == 10)
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-2"])
+        wait_until(lambda: len(shop.keys("order-events")) == 10)
     assert shop.keys("restock") == ["acme/PO-2"]
 
 
 def test_an_engine_whose_progress_is_gone_does_not_start_to_publish(shop: Shop) -> None:
     with shop.open() as app:
         shop.order(app, "PO-1")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
-    with admin(shop.servers) as asking:
-        asking.delete_topics([f"{shop.prefix}.published"])
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1"])
+    with admin(shop.servers) as admin_client:
+        admin_client.delete_topics([f"{shop.prefix}.published"])
     with pytest.raises(JournalError, match="published"):
         shop.open()
 
@@ -143,8 +143,8 @@ def test_beside_a_journal_on_kafka_the_topics_have_its_partitions_and_letters_th
         for number in range(6):
             shop.order(app, f"PO-{number}")
         app.journal.append(2, b"somebody's key", b"rubbish").result(30)
-        soon(lambda: len(shop.keys("refunds")) == 6)
-        soon(lambda: shop.keys("dead-letters") == ["somebody's key"])
+        wait_until(lambda: len(shop.keys("refunds")) == 6)
+        wait_until(lambda: shop.keys("dead-letters") == ["somebody's key"])
         assert app.publishing is not None
         assert sorted(app.publishing.publishers) == [0, 1, 2]
         for partition, records in read_topic(kafka.servers, f"{prefix}.order-events").items():
@@ -160,29 +160,29 @@ def test_a_topic_that_cannot_be_written_is_a_trouble_of_a_ready_engine_until_it_
     with shop.open() as app:
         http = Http(app)
         shop.order(app, "PO-1")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1"])
         assert http.get("/readyz").json() == {"status": "ready"}
-        with admin(shop.servers) as asking:
-            asking.create_partitions({name: 3})
+        with admin(shop.servers) as admin_client:
+            admin_client.create_partitions({name: 3})
         shop.order(app, "PO-2")
         assert app.publishing is not None
         for publisher in app.publishing.publishers.values():
             publisher._log.let_go()  # a new look at the topics, as after any outage
         shop.order(app, "PO-3")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1", "acme/PO-2", "acme/PO-3"])
-        soon(lambda: "publishing" in http.get("/readyz").json().get("trouble", {}))
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1", "acme/PO-2", "acme/PO-3"])
+        wait_until(lambda: "publishing" in http.get("/readyz").json().get("trouble", {}))
         answer = http.get("/readyz")
         assert (answer.status_code, answer.json()["status"]) == (200, "ready")
         assert f"the topic {name} has 3 partitions" in answer.json()["trouble"]["publishing"]
         assert set(answer.json()["since"]) == {"publishing"}
-        said = ""
+        stderr = ""
 
-        def told() -> bool:
-            nonlocal said
-            said += capfd.readouterr().err
-            return "rescind: publishing has stopped (order-events, partition " in said
+        def notices() -> bool:
+            nonlocal stderr
+            stderr += capfd.readouterr().err
+            return "rescind: publishing has stopped (order-events, partition " in stderr
 
-        soon(told)
+        wait_until(notices)
         http.close()
 
 
@@ -194,21 +194,21 @@ def test_a_journal_in_files_has_no_topics_beside_it(tmp_path: Path) -> None:
         load_settings(publish="everywhere")
 
 
-def test_a_public_topic_whose_front_is_cut_is_said_and_publishing_goes_on(
+def test_a_public_topic_whose_front_is_cut_is_reported_and_publishing_continues(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fronts.Fronts.__init__, "__defaults__", (0.2,))
     with shop.open() as app:
         http = Http(app)
         shop.order(app, "PO-1")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1"])
         assert "public topics" not in http.get("/readyz").json().get("trouble", {})
         cut_front(shop.servers, f"{shop.prefix}.refunds", 0, 1)
-        soon(lambda: "public topics" in http.get("/readyz").json().get("trouble", {}))
-        said = http.get("/readyz").json()["trouble"]["public topics"]
-        assert f"{shop.prefix}.refunds, partition 0, begins at offset 1" in said
+        wait_until(lambda: "public topics" in http.get("/readyz").json().get("trouble", {}))
+        stderr = http.get("/readyz").json()["trouble"]["public topics"]
+        assert f"{shop.prefix}.refunds, partition 0, begins at offset 1" in stderr
         shop.order(app, "PO-2")
-        soon(lambda: shop.keys("restock") == ["acme/PO-1", "acme/PO-2"])
+        wait_until(lambda: shop.keys("restock") == ["acme/PO-1", "acme/PO-2"])
         assert http.get("/readyz").status_code == 200
         http.close()
     assert capsys.readouterr().err.count("public records were deleted") == 1

@@ -15,7 +15,7 @@ from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin
-from tests.integration.publishing.stage import soon
+from tests.integration.publishing.stage import wait_until
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
@@ -25,7 +25,7 @@ Under = Callable[[str], Shop]
 
 @pytest.fixture
 def under(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Under:
-    """The same journal, published under another prefix each time, whose topics are made."""
+    """A shop on one journal, published under another prefix each time, whose topics are created."""
     first = kafka.prefix()
     monkeypatch.setenv("RESCIND_JOURNAL", f"sqlite:///{tmp_path}/journal?partitions=2")
 
@@ -39,7 +39,7 @@ def under(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unde
         topics.create(2)
         topics.close()
         made = Shop(settings, kafka.servers, prefix)
-        made._said = 1000 * len(name) + ord(name[-1])
+        made.commands = 1000 * len(name) + ord(name[-1])
         return made
 
     return shop
@@ -48,10 +48,10 @@ def under(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unde
 def published(shop: Shop, order: str) -> None:
     with shop.open() as app:
         shop.order(app, order)
-        soon(lambda: order in "".join(shop.keys("refunds")))
+        wait_until(lambda: order in "".join(shop.keys("refunds")))
         publishing = app.publishing
         assert publishing is not None
-        soon(lambda: publishing.behind == 0)
+        wait_until(lambda: publishing.behind == 0)
         assert app.views is not None and app.views.catch_up(30)
 
 
@@ -70,10 +70,10 @@ def test_a_new_prefix_begins_its_instructions_where_the_old_one_ended(under: Und
     new = under("b")
     with new.open() as app:
         new.order(app, "PO-4")
-        soon(lambda: len(new.keys("refunds")) == 3)
+        wait_until(lambda: len(new.keys("refunds")) == 3)
         publishing = app.publishing
         assert publishing is not None
-        soon(lambda: publishing.behind == 0)
+        wait_until(lambda: publishing.behind == 0)
     assert old.keys("refunds") == ["acme/PO-1"]
     assert new.keys("refunds") == new.keys("restock") == ["acme/PO-2", "acme/PO-3", "acme/PO-4"]
     assert len(new.seen("order-events")) == 20, "events begin at the journal's start"
@@ -82,7 +82,7 @@ def test_a_new_prefix_begins_its_instructions_where_the_old_one_ended(under: Und
     assert third.keys("refunds") == ["acme/PO-5"]
 
 
-def test_where_nothing_says_where_the_old_one_ended_the_new_one_asks_and_the_answers_do_what_they_say(
+def test_if_the_end_of_the_old_prefix_is_unknown_the_operator_chooses_where_to_begin(
     under: Under, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = under("a")
@@ -91,13 +91,13 @@ def test_where_nothing_says_where_the_old_one_ended_the_new_one_asks_and_the_ans
     with open_app(old.settings) as app:
         ends = {partition: app.journal.end(partition) for partition in range(2)}
     unpublished(old, "PO-2")
-    with admin(old.servers) as asking:
-        asking.delete_topics([f"{old.prefix}.published"])
-        soon(lambda: asking.describe_topics([f"{old.prefix}.published"])[0]["error_code"] == 3)
+    with admin(old.servers) as admin_client:
+        admin_client.delete_topics([f"{old.prefix}.published"])
+        wait_until(lambda: admin_client.describe_topics([f"{old.prefix}.published"])[0]["error_code"] == 3)
     new = under("b")
-    with pytest.raises(JournalError, match=r"was published to .*a before") as asked:
+    with pytest.raises(JournalError, match=r"was published to .*a before") as raised:
         new.open()
-    assert "`rescind topics answer instructions --from PARTITION:OFFSET`" in str(asked.value)
+    assert "`rescind topics answer instructions --from PARTITION:OFFSET`" in str(raised.value)
     assert run(["topics", "answer", "instructions"]) == 2
     assert run(["topics", "answer", "instructions", "--onwards", "--from", "0:0"]) == 2
     assert run(["topics", "answer", "instructions", "--from", "2:0"]) == 2
@@ -115,7 +115,9 @@ def test_where_nothing_says_where_the_old_one_ended_the_new_one_asks_and_the_ans
     assert new.keys("refunds") == ["acme/PO-2", "acme/PO-3", "acme/PO-4"]
 
 
-def test_a_prefix_on_a_cluster_that_is_gone_is_asked_about_and_may_be_left_out(under: Under, tmp_path: Path) -> None:
+def test_a_former_prefix_on_a_missing_cluster_must_be_answered_for_and_may_be_skipped(
+    under: Under, tmp_path: Path
+) -> None:
     old = under("a")
     with open_app(old.settings) as app:
         old.order(app, "PO-1")
@@ -129,7 +131,7 @@ def test_a_prefix_on_a_cluster_that_is_gone_is_asked_about_and_may_be_left_out(u
     assert old.keys("refunds") == ["acme/PO-2"]
 
 
-def test_one_kind_can_be_told_to_go_on_where_it_ended_under_another_prefix(under: Under) -> None:
+def test_one_kind_can_be_set_to_continue_where_it_ended_under_another_prefix(under: Under) -> None:
     old = under("a")
     published(old, "PO-1")
     unpublished(old, "PO-2")
@@ -141,7 +143,7 @@ def test_one_kind_can_be_told_to_go_on_where_it_ended_under_another_prefix(under
 
 
 def instructions(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    """What the doctor says of them."""
+    """The doctor's finding about instructions."""
     capsys.readouterr()
     run(["doctor", "--json"])
     (found,) = [each for each in json.loads(capsys.readouterr().out) if each["part"] == "instructions"]
@@ -154,23 +156,23 @@ def test_the_doctor_names_instructions_that_are_due_and_on_no_topic(
     old = under("a")
     unpublished(old, "PO-0")
     published(old, "PO-1")
-    state, said = instructions(capsys)
-    assert (state, "acme/PO-0/refund-1" in said, "acme/PO-1" in said) == ("note", True, False)
-    assert "decided before" in said
+    state, message = instructions(capsys)
+    assert (state, "acme/PO-0/refund-1" in message, "acme/PO-1" in message) == ("note", True, False)
+    assert "decided before" in message
     unpublished(old, "PO-2")
     capsys.readouterr()
     run(["doctor", "--json"])
-    said = " ".join(each["said"] for each in json.loads(capsys.readouterr().out) if each["part"] == "instructions")
-    assert "not published yet: acme/PO-2/refund-1 (refunds)" in said
+    message = " ".join(each["said"] for each in json.loads(capsys.readouterr().out) if each["part"] == "instructions")
+    assert "not published yet: acme/PO-2/refund-1 (refunds)" in message
     with old.open() as app:
-        old.say(app, "ConfirmRefund", "PO-0", refund_id="refund-1")
+        old.submit(app, "ConfirmRefund", "PO-0", refund_id="refund-1")
         assert app.views is not None and app.views.catch_up(30)
     new = under("b")
     published(new, "PO-3")
     assert instructions(capsys) == ("ok", "3 due, each with its instruction on a topic")
-    with admin(old.servers) as asking:  # the records are taken away, the topic stays
+    with admin(old.servers) as admin_client:  # the records are taken away, the topic stays
         ends = {TopicPartition(f"{new.prefix}.refunds", partition): -1 for partition in range(2)}
-        asking.delete_records(ends)
-    state, said = instructions(capsys)
-    assert (state, "missing on the topics" in said, "acme/PO-3/refund-1" in said) == ("wrong", True, True)
-    assert "PO-1" not in said, "it is on the topic of the old prefix"
+        admin_client.delete_records(ends)
+    state, message = instructions(capsys)
+    assert (state, "missing on the topics" in message, "acme/PO-3/refund-1" in message) == ("wrong", True, True)
+    assert "PO-1" not in message, "it is on the topic of the old prefix"

@@ -12,7 +12,7 @@ import pytest
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin
-from tests.integration.publishing.stage import Stage, a_history, read_topic, soon
+from tests.integration.publishing.stage import Stage, a_history, read_topic, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -41,7 +41,7 @@ def appending(stage: Stage, history, seconds: float) -> threading.Thread:
     return thread
 
 
-def killed_again_and_again(stage: Stage, kills: int, orders: int, seed: int) -> None:
+def killed_repeatedly(stage: Stage, kills: int, orders: int, seed: int) -> None:
     chance = random.Random(seed)
     history = a_history(stage.partitions, orders)
     with stage:
@@ -58,12 +58,12 @@ def killed_again_and_again(stage: Stage, kills: int, orders: int, seed: int) -> 
 
 
 def test_killed_in_a_loop_nothing_is_missing_and_nothing_is_there_twice(stage: Stage) -> None:
-    killed_again_and_again(stage, 4, 300, 1)
+    killed_repeatedly(stage, 4, 300, 1)
 
 
 @pytest.mark.slow
 def test_killed_thirty_times_nothing_is_missing_and_nothing_is_there_twice(stage: Stage) -> None:
-    killed_again_and_again(stage, 30, 3_000, 2)
+    killed_repeatedly(stage, 30, 3_000, 2)
 
 
 def two_at_once(stage: Stage, rounds: int, orders: int, seed: int) -> None:
@@ -89,7 +89,7 @@ def two_at_once(stage: Stage, rounds: int, orders: int, seed: int) -> None:
         stage.all_seen_once(history)
 
 
-def test_two_publishers_that_are_killed_and_frozen_in_turn_leave_nothing_out_and_say_nothing_twice(
+def test_two_publishers_that_are_killed_and_frozen_in_turn_publish_everything_once(
     stage: Stage,
 ) -> None:
     two_at_once(stage, 4, 300, 1)
@@ -108,7 +108,7 @@ def test_a_zombie_that_wakes_beside_its_successor_adds_nothing(stage: Stage) -> 
         zombie.ready()
         for partition, record in records[:200]:
             stage.append(partition, record)
-        soon(lambda: any(stage.seen("order-events", committed=False).values()))
+        wait_until(lambda: any(stage.seen("order-events", committed=False).values()))
         zombie.freeze()
         for partition, record in records[200:400]:
             stage.append(partition, record)
@@ -122,7 +122,7 @@ def test_a_zombie_that_wakes_beside_its_successor_adds_nothing(stage: Stage) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_broker_that_goes_away_and_comes_back_holds_up_publishing_and_no_more(
+def test_a_broker_that_is_away_for_a_while_only_delays_publishing(
     cluster: Callable[..., LocalCluster], tmp_path: Path, how: str
 ) -> None:
     brokers = cluster(1)
@@ -134,19 +134,21 @@ def test_a_broker_that_goes_away_and_comes_back_holds_up_publishing_and_no_more(
         for number, (partition, record) in enumerate(records):
             stage.append(partition, record)
             if number % 400 == 200:
-                soon(lambda: any(stage.seen("order-events").values()))
+                wait_until(lambda: any(stage.seen("order-events").values()))
                 if how == "killed":
                     brokers.node(1).kill()
                     threading.Event().wait(1.0)
                     brokers.restart(1)
                 else:
                     brokers.node(1).freeze()
-                    threading.Event().wait(13.0)  # longer than the publisher's patience
+                    threading.Event().wait(13.0)  # longer than the publisher's timeout
                     brokers.node(1).thaw()
         stage.all_seen_once(history)
 
 
-def test_an_emptied_topic_is_left_out_and_asks(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_emptied_topic_is_left_out_until_the_operator_decides(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
     history = a_history(stage.partitions, 40)
     records = list(stage.records(history))
     with stage:
@@ -154,11 +156,11 @@ def test_an_emptied_topic_is_left_out_and_asks(stage: Stage, capfd: pytest.Captu
         child.ready()
         for partition, record in records[:60]:
             stage.append(partition, record)
-        soon(lambda: sum(map(len, stage.seen("order-events").values())) >= 60)
+        wait_until(lambda: sum(map(len, stage.seen("order-events").values())) >= 60)
         child.kill()
         name = f"{stage.at.prefix}.order-events"
-        with admin(stage.at.servers) as asking:
-            asking.delete_topics([name])
+        with admin(stage.at.servers) as admin_client:
+            admin_client.delete_topics([name])
         from infra.addresses.kafka import Security
         from infra.publishing.topics import PublicTopics
 
@@ -169,18 +171,18 @@ def test_an_emptied_topic_is_left_out_and_asks(stage: Stage, capfd: pytest.Captu
             finally:
                 topics.close()
 
-        soon(made)
+        wait_until(made)
         for partition, record in records[60:]:
             stage.append(partition, record)
         child = stage.child("a")
         child.ready()
-        said = ""
+        stderr = ""
 
         def stopped() -> bool:
-            nonlocal said
-            said += capfd.readouterr().err
-            return said.count("publishing has stopped") == stage.partitions
+            nonlocal stderr
+            stderr += capfd.readouterr().err
+            return stderr.count("publishing has stopped") == stage.partitions
 
-        soon(stopped)
-        assert "order-events" in said and "--onwards" in said
+        wait_until(stopped)
+        assert "order-events" in stderr and "--onwards" in stderr
         assert read_topic(stage.at.servers, name, committed=False) == {0: [], 1: []}

@@ -19,7 +19,7 @@ from schemas.public.contracts import event_contract
 from schemas.public.ids import pinned
 from schemas.record import encode_record
 from tests.broker.fixtures import SECOND_GROUP, Kafka
-from tests.integration.publishing.stage import read_topic, soon
+from tests.integration.publishing.stage import read_topic, wait_until
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
 
 AT = parse_instant("2027-03-05T10:00:00Z")
@@ -65,7 +65,7 @@ def listed(capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, Any
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-UNTOLD = "views:journal:0:acme/PO-1"
+PARKED = "views:journal:0:acme/PO-1"
 
 
 def teleporting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,13 +74,11 @@ def teleporting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(codec._READERS, ("Teleported", 1), lambda body: read)
 
 
-def test_each_letter_says_where_it_comes_from_and_what_is_wrong(
-    left: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_dead_letter_has_its_origin_and_its_error(left: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     whole, single, unhandled = listed(capsys)
     assert (whole["origin"], whole["index"], whole["bytes"]) == ("journal", None, 7)
     assert (single["origin"], single["index"], single["bytes"]) == ("journal", 0, 12)
-    assert (unhandled["id"], unhandled["stream"], unhandled["event"]) == (UNTOLD, "acme/PO-1", "Teleported")
+    assert (unhandled["id"], unhandled["stream"], unhandled["event"]) == (PARKED, "acme/PO-1", "Teleported")
     assert run(["dead-letters", "list"]) == 0
     text = capsys.readouterr().out
     assert "Teleported" in text and "journal:0:" in text
@@ -89,7 +87,7 @@ def test_each_letter_says_where_it_comes_from_and_what_is_wrong(
 def test_a_letter_is_shown_with_its_bytes_and_the_commit_in_them(
     left: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["dead-letters", "show", UNTOLD, "--json"]) == 0
+    assert run(["dead-letters", "show", PARKED, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert bytes.fromhex(shown["value"]) == left
     assert shown["key"] == "acme/PO-1"
@@ -101,26 +99,28 @@ def test_a_letter_is_shown_with_its_bytes_and_the_commit_in_them(
     assert run(["dead-letters", "show", "views:journal:0:acme/PO-9"]) == 1
 
 
-def test_retry_says_that_it_still_cannot_be_done_until_a_release_can(
+def test_retry_fails_until_a_release_can_read_the_event(
     left: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(["dead-letters", "retry", UNTOLD]) == 1
+    assert run(["dead-letters", "retry", PARKED]) == 1
     assert "Teleported" in capsys.readouterr().out
     teleporting(monkeypatch)
-    assert run(["dead-letters", "retry", UNTOLD, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"id": UNTOLD, "done": True, "error": None}
+    assert run(["dead-letters", "retry", PARKED, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": PARKED, "done": True, "error": None}
     assert [letter["origin"] for letter in listed(capsys)] == ["journal", "journal"]
     assert run(["replay", "--check"]) == 0
 
 
 def test_all_that_can_be_tried_is_tried_at_once(left: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["dead-letters", "retry", "--all"]) == 1
-    assert capsys.readouterr().out.count(UNTOLD) == 1
+    assert capsys.readouterr().out.count(PARKED) == 1
     assert run(["dead-letters", "retry"]) == 2
-    assert run(["dead-letters", "retry", "--all", UNTOLD]) == 2
+    assert run(["dead-letters", "retry", "--all", PARKED]) == 2
 
 
-def test_what_is_malformed_cannot_be_tried_but_put_away(left: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_dead_letter_cannot_be_retried_but_discarded(
+    left: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     rubbish = listed(capsys)[0]["id"]
     assert run(["dead-letters", "retry", rubbish]) == 1
     assert "never became part of the history" in capsys.readouterr().err
@@ -133,7 +133,7 @@ def test_what_is_malformed_cannot_be_tried_but_put_away(left: bytes, capsys: pyt
     assert "1 discarded" in capsys.readouterr().out
 
 
-def test_a_store_without_letters_says_so(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_store_without_dead_letters_reports_it(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["dead-letters", "list"]) == 3
     with open_app(settings):
         pass
@@ -143,7 +143,7 @@ def test_a_store_without_letters_says_so(settings: Settings, capsys: pytest.Capt
 
 @pytest.mark.kafka
 @pytest.mark.xdist_group(SECOND_GROUP)
-def test_what_could_not_be_published_is_on_the_topic_and_goes_out_once_it_can(
+def test_an_event_that_could_not_be_published_is_a_dead_letter_and_is_published_once_it_can_be(
     settings: Settings, kafka: Kafka, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = kafka.prefix()
@@ -154,12 +154,12 @@ def test_what_could_not_be_published_is_on_the_topic_and_goes_out_once_it_can(
         data = unreadable(app, "PO-1")
         app.journal.append(0, b"", b"rubbish").result(10)
         shop.order(app, "PO-2")
-        soon(lambda: shop.keys("refunds") == ["acme/PO-1", "acme/PO-2"])
-        soon(lambda: len(shop.seen("dead-letters")) == 3)
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1", "acme/PO-2"])
+        wait_until(lambda: len(shop.seen("dead-letters")) == 3)
     letters = {dict(r.headers)["rescind-letter"].decode(): r for r in shop.seen("dead-letters")}
     unpublished = "publisher:0:acme/PO-1"
     assert {id.rpartition(":")[0] if id.startswith("journal") else id for id in letters} == {
-        "journal:0", UNTOLD, unpublished
+        "journal:0", PARKED, unpublished
     }  # fmt: skip
     assert {r.value for r in letters.values()} == {data, b"rubbish"}
     assert b"Teleported" in dict(letters[unpublished].headers)["rescind-error"]
@@ -176,5 +176,5 @@ def test_what_could_not_be_published_is_on_the_topic_and_goes_out_once_it_can(
     assert [letter["origin"] for letter in listed(capsys)] == ["journal"]
     with shop.open() as app:
         shop.order(app, "PO-3")
-        soon(lambda: len(shop.keys("refunds")) == 3)
+        wait_until(lambda: len(shop.keys("refunds")) == 3)
     assert len(shop.seen("dead-letters")) == 3

@@ -1,5 +1,5 @@
-"""What the client raises, and what it means to who publishes: that another one does, that it may go by, or that nothing
-helps. No broker: the errors are made as kafka-python makes them."""
+"""The errors that the client raises, and their meaning for a publisher: another one publishes, it may pass, or nothing
+helps. No broker: the errors are created as kafka-python creates them."""
 
 import pytest
 from kafka.errors import (
@@ -40,12 +40,12 @@ def caused(error: Exception, by: Exception) -> Exception:
     ],
 )
 def test_an_error_of_the_client_is_one_of_the_port(raised: Exception, means: type[Exception]) -> None:
-    with pytest.raises(means) as told, unavailable(CONNECTION):
+    with pytest.raises(means) as translated, unavailable(CONNECTION):
         raise raised
-    assert type(told.value) is means
+    assert type(translated.value) is means
 
 
-def test_a_producer_that_was_fenced_says_so_again_when_it_is_asked_to_send() -> None:
+def test_a_fenced_producer_raises_the_same_error_when_it_sends_again() -> None:
     transactions = TransactionManager("shop-0", 1000, 100, (4, 1), None)
     transactions.transition_to_fatal_error(ProducerFencedError())
     with pytest.raises(Fenced), unavailable(CONNECTION):

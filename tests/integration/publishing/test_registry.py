@@ -16,14 +16,14 @@ from schemas.public.ids import RegistryUnavailable
 
 
 class FakeRegistry(ThreadingHTTPServer):
-    """As much of Confluent's API as publishing needs; ids are given in the order of asking, from 1000."""
+    """The part of Confluent's API that publishing needs; ids are assigned in the order of the requests, from 1000."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.schemas: dict[str, list[str]] = {}
         self.compatibility: dict[str, str] = {}
         self.ids: dict[str, int] = {}
-        self.asked: list[tuple[str, str, str | None]] = []
+        self.requests: list[tuple[str, str, str | None]] = []
         self.refuses: tuple[int, str] | None = None
 
     @property
@@ -36,19 +36,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
-        code, said = 200, self._said(body)
+        self.server.requests.append((self.command, self.path, self.headers.get("Authorization")))
+        code, document = 200, self._document(body)
         if self.server.refuses is not None:
             code, text = self.server.refuses
-            said = {"error_code": code, "message": text}
-        data = json.dumps(said).encode()
+            document = {"error_code": code, "message": text}
+        data = json.dumps(document).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
-    def _said(self, body: dict[str, str]) -> dict[str, Any]:
+    def _document(self, body: dict[str, str]) -> dict[str, Any]:
         parts = [unquote(part) for part in self.path.strip("/").split("/")]
         if parts[0] == "config":
             self.server.compatibility[parts[1]] = body["compatibility"]
@@ -88,8 +88,8 @@ def test_a_contract_is_registered_once_under_its_own_name_and_evolves_fully(serv
     assert [registry.id_of(c) for c in (SHIPPED, refund, SHIPPED)] == [1000, 1001, 1000]
     assert server.compatibility == dict.fromkeys((SHIPPED.name, refund.name), "FULL_TRANSITIVE")
     assert [json.loads(text) for text in server.schemas[SHIPPED.name]] == [schema_of(SHIPPED)]
-    assert len(server.asked) == 4
-    assert {authorised for _, _, authorised in server.asked} == {"Basic cmVzY2luZDpzZWNyZXQ="}
+    assert len(server.requests) == 4
+    assert {authorised for _, _, authorised in server.requests} == {"Basic cmVzY2luZDpzZWNyZXQ="}
 
 
 def test_the_subjects_are_those_of_the_documentation(server: FakeRegistry) -> None:
@@ -108,7 +108,7 @@ def test_another_process_gets_the_same_id(server: FakeRegistry) -> None:
     assert Registry(server.url).id_of(SHIPPED) == Registry(server.url).id_of(SHIPPED)
 
 
-def test_a_refusal_is_said_in_the_registrys_words_and_asked_again_later(server: FakeRegistry) -> None:
+def test_a_refusal_has_the_registrys_message_and_is_retried_later(server: FakeRegistry) -> None:
     registry = Registry(server.url)
     server.refuses = (409, "Schema being registered is incompatible")
     with pytest.raises(RegistryUnavailable, match=r"409.*incompatible"):
@@ -125,7 +125,7 @@ def test_a_registry_that_is_not_there_is_unavailable(server: FakeRegistry) -> No
         Registry(url, timeout=1).id_of(SHIPPED)
 
 
-def test_what_is_no_contract_of_ours_is_not_registered(server: FakeRegistry) -> None:
+def test_an_unknown_contract_is_not_registered(server: FakeRegistry) -> None:
     with pytest.raises(LookupError):
         Registry(server.url).id_of(event_contract("Teleported", 1))
-    assert server.asked == []
+    assert server.requests == []

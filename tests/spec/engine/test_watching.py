@@ -13,7 +13,7 @@ from infra.runtime.components import Component, Health, health_of
 from infra.runtime.health_watch import OVER, HealthWatch
 from infra.runtime.import_lock import held, is_held
 from infra.runtime.loop import Loop
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 
 @dataclass
@@ -165,13 +165,13 @@ def test_a_loop_that_hangs_or_has_ended_is_a_trouble(
     loop = Loop("views", step, lambda: 0.01)
     watch, output, _ = watching(Failing(), None, [Part("views", loop=loop)])
     loop.start()
-    soon(lambda: "has not come back" in watch.trouble.get("views", ""))
+    wait_until(lambda: "has not come back" in watch.trouble.get("views", ""))
     watch.look_at_components()
     assert output[0].startswith("rescind: the views do not follow (its loop): a step that began ")
     go_on.set()
-    soon(lambda: watch.trouble == {})
+    wait_until(lambda: watch.trouble == {})
     breaks.set()
-    soon(lambda: "ZeroDivisionError" in watch.trouble.get("views", ""))
+    wait_until(lambda: "ZeroDivisionError" in watch.trouble.get("views", ""))
     assert loop.stop()
     assert "has ended by a defect" in capsys.readouterr().err
 

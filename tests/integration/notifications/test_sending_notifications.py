@@ -17,7 +17,7 @@ from domain.commands import parse_command
 from infra.app import App, AppOptions, open_app
 from infra.settings import load_settings
 from tests.integration.cli.driving import Store
-from tests.integration.http.asking import SELLER, placing
+from tests.integration.http.client import SELLER, placing
 
 
 def until(reached: Callable[[], bool]) -> None:
@@ -41,29 +41,29 @@ def app(tmp_path: Path) -> Iterator[App]:
         yield here
 
 
-def say(app: App, command: str, order_id: str, **fields: object) -> None:
+def submit(app: App, command: str, order_id: str, **fields: object) -> None:
     body = {"command": command, "command_id": f"{command}-1", "marketplace": "acme", "order_id": order_id, **fields}
     assert app.engine.submit(parse_command(body)).result(30).kind == "accepted"
 
 
 def canceled(app: App, order_id: str = "PO-1") -> None:
-    say(app, "PlaceOrder", **placing(order_id))
-    say(app, "CancelLines", order_id, actor=SELLER, reason="out_of_stock")
+    submit(app, "PlaceOrder", **placing(order_id))
+    submit(app, "CancelLines", order_id, actor=SELLER, reason="out_of_stock")
 
 
-def test_both_told_a_cancellation_is_in_the_outbox_for_buyer_and_seller(app: App, tmp_path: Path) -> None:
+def test_a_cancellation_notifies_buyer_and_seller_through_the_outbox(app: App, tmp_path: Path) -> None:
     assert app.notifications is not None
     app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
     app.notifications.contacts.set("acme", "seller", "s-3", Contact("s3@example.org"))
     canceled(app)
     until(lambda: len(mails(tmp_path / "journal")) == 3)
-    told = {(mail["To"].addresses[0].addr_spec, mail["Subject"][:30]) for mail in mails(tmp_path / "journal")}
-    assert {who for who, _ in told} == {"b7@example.org", "s3@example.org"}
-    assert any(subject.startswith("Bestellung PO-1: storniert") for _, subject in told)
+    found = {(mail["To"].addresses[0].addr_spec, mail["Subject"][:30]) for mail in mails(tmp_path / "journal")}
+    assert {who for who, _ in found} == {"b7@example.org", "s3@example.org"}
+    assert any(subject.startswith("Bestellung PO-1: storniert") for _, subject in found)
     until(lambda: all(n.state == "handed" for n in app.notifications.store.of("acme/PO-1")))  # type: ignore[union-attr]
 
 
-def test_the_command_line_lists_shows_and_sends_again(app: App, tmp_path: Path) -> None:
+def test_the_command_line_lists_shows_and_resends_notices(app: App, tmp_path: Path) -> None:
     assert app.notifications is not None
     canceled(app)
     until(lambda: len(app.notifications.store.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
@@ -87,7 +87,7 @@ def test_the_command_line_lists_shows_and_sends_again(app: App, tmp_path: Path) 
     store.rescind("contacts", "show", "acme", "buyer", "b-7", check=1)
 
 
-def test_a_second_engine_on_the_same_store_tells_nobody_beside_the_first(app: App, tmp_path: Path) -> None:
+def test_a_second_engine_on_the_same_store_sends_no_notifications(app: App, tmp_path: Path) -> None:
     assert app.notifications is not None
     app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org"))
     with open_app(
@@ -100,7 +100,7 @@ def test_a_second_engine_on_the_same_store_tells_nobody_beside_the_first(app: Ap
     assert len(mails(tmp_path / "journal")) == 2
 
 
-def test_what_was_said_while_nobody_told_is_told_by_the_next_engine(tmp_path: Path) -> None:
+def test_notifications_that_were_not_sent_are_sent_by_the_next_engine(tmp_path: Path) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal")
     with open_app(settings) as app:
         canceled(app)
@@ -126,14 +126,14 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
         file.unlink()
     if how == "damaged":
         book.write_bytes(b"no book at all" * 1000)
-        for ask in (("notices", "list"), ("serve", "--port", "0"), ("contacts", "show", "acme", "buyer", "b-7")):
-            refused = store.rescind(*ask, check=3).err
+        for command in (("notices", "list"), ("serve", "--port", "0"), ("contacts", "show", "acme", "buyer", "b-7")):
+            refused = store.rescind(*command, check=3).err
             assert "is damaged" in refused and "move it away and start `rescind serve`" in refused
         book.unlink()
-    told = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
-    assert told["notices"]["state"] == "wrong" and "is gone" in told["notices"]["said"]
+    found = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
+    assert found["notices"]["state"] == "wrong" and "is gone" in found["notices"]["said"]
     assert "bring it back" in store.rescind("notices", "list", check=3).err
-    assert not book.exists(), "who only asks makes none"
+    assert not book.exists(), "a query creates none"
     capsys.readouterr()
     with open_app(settings, AppOptions(publish=True)) as app:
         assert "a new one is begun" in capsys.readouterr().err
@@ -143,11 +143,11 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
         assert app.notifications.store.counts() == {"unknown": 3, "no-address": 1}
         canceled(app, "PO-2")
         until(lambda: len(mails(tmp_path / "journal")) == 4)
-    told = {each["part"]: each for each in store.rescind("doctor", "--json").json}
-    assert "3 may have been sent" in told["notices"]["said"]
+    found = {each["part"]: each for each in store.rescind("doctor", "--json").json}
+    assert "3 may have been sent" in found["notices"]["said"]
 
 
-def test_whom_nobody_is_to_write_to_is_not_found_again_in_the_vault(app: App, tmp_path: Path) -> None:
+def test_a_removed_contact_is_not_read_from_the_vault(app: App, tmp_path: Path) -> None:
     assert app.notifications is not None
     contacts = app.notifications.contacts
     for address in ("b7@example.org", "bea@example.org"):
@@ -159,12 +159,12 @@ def test_whom_nobody_is_to_write_to_is_not_found_again_in_the_vault(app: App, tm
     assert not contacts.remove("acme", "buyer", "b-7")
 
 
-def kept(place: Path) -> dict[str, bytes]:
+def contents(place: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (place / "outbox").glob("*.eml")}
 
 
 @pytest.mark.parametrize("when", ["before anything was taken", "while a mail waited"])
-def test_an_older_copy_of_the_book_sends_nothing_again_silently(
+def test_an_older_copy_of_the_notification_store_resends_nothing_silently(
     tmp_path: Path, when: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal")
@@ -181,16 +181,16 @@ def test_an_older_copy_of_the_book_sends_nothing_again_silently(
         until(lambda: len(mails(journal)) == 4)
         until(lambda: app.notifications.store.counts().get("handed", 0) == 6)  # type: ignore[union-attr]
     assert {each["part"]: each for each in store.rescind("doctor", "--json").json}["notices"]["state"] != "wrong"
-    if when == "while a mail waited":  # every commit was looked at: the position says nothing
+    if when == "while a mail waited":  # every commit was read: the position proves nothing
         shutil.copy(book, copy)
         with closing(sqlite3.connect(copy)) as database:
             database.execute("UPDATE notices SET state = 'waiting' WHERE stream = 'acme/PO-2' AND state = 'handed'")
             database.execute("UPDATE about SET value = value - 2 WHERE name = 'messages'")
             database.commit()
-    before = kept(journal)
+    before = contents(journal)
     shutil.copy(copy, book)
-    told = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
-    assert told["notices"]["state"] == "wrong" and "is an older copy: 2 messages" in told["notices"]["said"]
+    found = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
+    assert found["notices"]["state"] == "wrong" and "is an older copy: 2 messages" in found["notices"]["said"]
     capsys.readouterr()
     with open_app(settings, AppOptions(publish=True)) as app:
         assert "notices.sqlite is an older copy: 2 messages that it does not know of were" in capsys.readouterr().err
@@ -199,8 +199,8 @@ def test_an_older_copy_of_the_book_sends_nothing_again_silently(
         canceled(app, "PO-3")
         until(lambda: len(mails(journal)) == 6)
         assert {n.state for n in app.notifications.store.of("acme/PO-2")} == {"unknown", "no-address"}
-    after = kept(journal)
+    after = contents(journal)
     assert {name: after[name] for name in before} == before, "no mail was written again"
     with open_app(settings, AppOptions(publish=True)):
-        assert "older copy" not in capsys.readouterr().err, "it is said once"
+        assert "older copy" not in capsys.readouterr().err, "it is reported once"
     assert {each["part"]: each for each in store.rescind("doctor", "--json").json}["notices"]["state"] == "note"

@@ -1,6 +1,5 @@
-"""What callers of the HTTP API see while brokers are full, too few or silent, and engines' clocks differ: 503 with
-Retry-After, orders that can be read and say how old they are, and everything again without a restart of the engine.
-"""
+"""The answers of the HTTP API while brokers are full, too few or silent, and engines' clocks differ: 503 with
+Retry-After, orders that can be read with their age, and everything again without a restart of the engine."""
 
 import itertools
 import os
@@ -22,12 +21,15 @@ from infra.settings import load_settings
 from tests.broker.local import LocalCluster, Node
 from tests.broker.topics import admin, make_topic
 from tests.chaos.oracles import log
-from tests.integration.http.asking import SYSTEM, Http, notice, placing
-from tests.integration.kafka.waiting import soon
+from tests.integration.http.client import SYSTEM, Http, notice, placing
+from tests.integration.kafka.waiting import wait_until
 from tests.simulation.oracles import deadlines, decoded
 from tests.simulation.reader import read
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("served meanwhile")]  # two workers would have two of all this
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.xdist_group("served in an outage"),
+]  # two workers would have two of all this
 
 _numbers = itertools.count()
 
@@ -50,7 +52,7 @@ def serving(servers: str, directory: Path) -> Iterator[Http]:
 
 
 def turned_away(http: Http, number: int) -> bool:
-    """Whether an order is answered by 503, with the seconds after which to ask again."""
+    """Whether an order is answered by 503, with the seconds after which to retry."""
     answer = http.post("/v1/acme/orders", placing(f"PO-x{number}"), f"x{number}")
     if answer.status_code == 201:
         return False
@@ -65,32 +67,32 @@ def is_done(http: Http, number: int) -> bool:
 
 
 def an_outage(http: Http, begin: Callable[[], object], end: Callable[[], object], *, silent: bool) -> None:
-    """What a caller sees before, during and after. ``silent``: no broker answers meanwhile."""
+    """Check the answers before, during and after an outage. ``silent``: no broker answers during it."""
     known = http.place()
     before = http.get(known)
     assert "rescind-stale" not in before.headers
     begin()
-    asked: list[int] = []
+    sent: list[int] = []
 
     def no_more() -> bool:
-        asked.append(len(asked))
-        return turned_away(http, asked[-1])
+        sent.append(len(sent))
+        return turned_away(http, sent[-1])
 
-    soon(no_more)
+    wait_until(no_more)
     if silent:
-        soon(lambda: "age" in http.get(known).headers)
+        wait_until(lambda: "age" in http.get(known).headers)
     during = http.get(known)
     assert during.status_code == 200
     if silent:
         assert (during.json()["stale"], during.headers["rescind-stale"]) == (True, "true")
         assert int(during.headers["age"]) >= 1
     assert {**during.json(), "stale": True} == {**before.json(), "stale": True}
-    assert turned_away(http, asked[-1]), "the same key is not answered otherwise meanwhile"
+    assert turned_away(http, sent[-1]), "the same key has the same answer during the outage"
     end()
-    for number in asked:  # each is done under its own key, once; nobody has restarted the engine
-        soon(partial(is_done, http, number))
+    for number in sent:  # each is done under its own key, once; nobody has restarted the engine
+        wait_until(partial(is_done, http, number))
         assert http.get(f"/v1/acme/orders/PO-x{number}").json()["version"] == 2
-    soon(lambda: "rescind-stale" not in http.get(known).headers)
+    wait_until(lambda: "rescind-stale" not in http.get(known).headers)
     assert http.get(known).json() == before.json()
 
 
@@ -142,8 +144,8 @@ def test_too_few_replicas_turn_commands_away_until_they_are_back(
     for topic in ("shop.control", "shop.journal"):  # a record is acknowledged by all three, or not at all
         make_topic(three.servers, topic, 1, replicas=3, min_insync_replicas="3")
     with serving(three.servers, tmp_path) as http:
-        with admin(three.servers) as asking:
-            (partition,) = asking.describe_topics(["shop.journal"])[0]["partitions"]
+        with admin(three.servers) as admin_client:
+            (partition,) = admin_client.describe_topics(["shop.journal"])[0]["partitions"]
         other = next(node for node in three.nodes if node.number != partition["leader_id"])
         an_outage(http, other.freeze, other.thaw, silent=False)
 
@@ -171,7 +173,7 @@ class Clocks:
 
 
 def answered(http: Http) -> str:
-    """What becomes of another order: accepted, or the rule by which it is not."""
+    """The result of another order: accepted, or the rule that refuses it."""
     number = next(_numbers)
     answer = http.post("/v1/acme/orders", placing(f"PO-c{number}"), f"c{number}")
     return "accepted" if answer.status_code == 201 else str(answer.json()["rule"])
@@ -190,15 +192,15 @@ def test_an_engine_whose_clock_is_off_the_logs_answers_503_until_it_is_right(
         order = http.place()
         for thread in clocks.off:
             clocks.off[thread] = 60 * SECOND
-        soon(lambda: answered(http) == "clock-off")  # it cannot know before a record of its own is back
+        wait_until(lambda: answered(http) == "clock-off")  # it cannot know before a record of its own is back
         off = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
         assert (off.status_code, off.json()["rule"]) == (503, "clock-off")
         assert int(off.headers["retry-after"]) >= 1
         assert http.get(order).json()["version"] == 2
         clocks.off.clear()
-        soon(lambda: answered(http) == "accepted")  # the step under way has read the clock before
-        again = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
-        assert again.status_code == 200, again.text
+        wait_until(lambda: answered(http) == "accepted")  # the step under way has read the clock before
+        retried = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
+        assert retried.status_code == 200, retried.text
 
 
 def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_differ(
@@ -217,15 +219,15 @@ def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_diff
         def all_are_canceled() -> bool:
             return {each.get(order).json()["status"] for each in (fast, slow) for order in orders} == {"canceled"}
 
-        soon(all_are_canceled)
+        wait_until(all_are_canceled)
     reading = read(log(one.servers, "shop.journal", 1))
     deadlines(reading)
-    reached = [event for told in reading.admitted for event in decoded(told) if isinstance(event, DeadlineReached)]
+    reached = [event for commit in reading.admitted for event in decoded(commit) if isinstance(event, DeadlineReached)]
     assert len([each for each in reached if each.due_at == due]) == len(orders)
     recorded: dict[str, Instant] = {}
-    for told in reading.admitted:
-        assert told.commit["recorded_at"] >= recorded.get(told.stream, 0), "it goes back on no order"
-        recorded[told.stream] = told.commit["recorded_at"]
+    for commit in reading.admitted:
+        assert commit.commit["recorded_at"] >= recorded.get(commit.stream, 0), "it goes back on no order"
+        recorded[commit.stream] = commit.commit["recorded_at"]
 
 
 def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothing_is_a_defect(
@@ -234,7 +236,7 @@ def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothin
     one = cluster(1)
     with serving(one.servers, tmp_path) as http:
         known = http.place()
-        soon(lambda: http.get("/readyz").status_code == 200)
+        wait_until(lambda: http.get("/readyz").status_code == 200)
         one.node(1).kill()
         rules: set[str] = set()
 
@@ -246,7 +248,7 @@ def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothin
                 assert answer.headers["content-type"] == "application/problem+json"
             return "journal-unavailable" in rules or "not-caught-up" in rules
 
-        soon(away)
+        wait_until(away)
         assert "shop" in http.get("/readyz").json()["detail"]
         paths = [
             "/healthz",
@@ -261,6 +263,6 @@ def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothin
         assert all(code < 500 or code == 503 for code in answered.values()), answered
         assert (answered["/healthz"], answered[known]) == (200, 200)
         one.restart(1)
-        soon(lambda: http.get("/readyz").status_code == 200)
-    said = capfd.readouterr().err
-    assert "defect" not in said and "Traceback" not in said
+        wait_until(lambda: http.get("/readyz").status_code == 200)
+    stderr = capfd.readouterr().err
+    assert "defect" not in stderr and "Traceback" not in stderr

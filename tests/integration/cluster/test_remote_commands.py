@@ -1,5 +1,5 @@
-"""Commands that are asked of another process: what stands on the topic, whose answer is whose, and what is said when
-there is none. Who follows the orders is made up here; a real one is in the other files."""
+"""Commands that are sent to another process: the records on the topic, the owner of each answer, and the result without
+an answer. The process that follows the orders is simulated here; the other files have a real one."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from infra.vault.base import DatabaseVault
 from infra.vault.opening import open_vault
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 from tests.integration.publishing.stage import read_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
@@ -51,14 +51,14 @@ class Stage:
         self._producer.close()
 
     def commands(self) -> list[Any]:
-        """What stands on the topic, by time."""
+        """The records of the commands topic, by time."""
         found = [record for records in read_topic(self.at.servers, self.at.commands).values() for record in records]
         return sorted(found, key=lambda record: record.timestamp)
 
-    def answer(self, ask: bytes | None, partition: int, **body: Any) -> None:
+    def answer(self, ask_id: bytes | None, partition: int, **body: Any) -> None:
         """As the process that follows a partition does."""
         headers = [(STATUS, b"200"), ("content-type", b"application/json"), ("etag", b'"7"')]
-        headers += [] if ask is None else [(ASK, ask)]
+        headers += [] if ask_id is None else [(ASK, ask_id)]
         value = json.dumps({"outcome": "accepted", **body}).encode()
         self._producer.send(self.at.outcomes, value, b"key", headers, partition).get(30)
 
@@ -76,11 +76,11 @@ def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
     vault.close()
 
 
-def test_a_command_stands_in_its_orders_partition_with_what_was_asked_and_without_its_text(stage: Stage) -> None:
+def test_a_command_is_in_the_partition_of_its_order_with_its_request_id_and_without_its_text(stage: Stage) -> None:
     for number in range(6):
         stage.client.submit(message(f"PO-{number}"), number or None, confirmed=number % 2 == 0)
-    soon(lambda: len(stage.commands()) == 6)
-    asks = set()
+    wait_until(lambda: len(stage.commands()) == 6)
+    ask_ids = set()
     for record in stage.commands():
         headers = dict(record.headers)
         command = read_command(record.value)
@@ -94,41 +94,41 @@ def test_a_command_stands_in_its_orders_partition_with_what_was_asked_and_withou
         sealed = command.text.sealed  # type: ignore[attr-defined]
         assert stage.vault.open(sealed.reference) == TEXT
         assert stage.vault.proves(sealed)
-        asks.add(headers[ASK])
-    assert len(asks) == 6
+        ask_ids.add(headers[ASK])
+    assert len(ask_ids) == 6
 
 
-def test_each_hears_its_own_answer_whoever_else_is_answered(stage: Stage) -> None:
+def test_each_request_gets_its_own_answer_among_others(stage: Stage) -> None:
     futures = [stage.client.submit(message(f"PO-{number}"), None, False) for number in range(4)]
-    soon(lambda: len(stage.commands()) == 4)
+    wait_until(lambda: len(stage.commands()) == 4)
     stage.answer(None, 0, who="nobody")
     stage.answer(b"somebody-else-1", 1, who="another process")
     for record in reversed(stage.commands()):
         stage.answer(dict(record.headers)[ASK], record.partition, who=json.loads(record.value)["order_id"])
         stage.answer(dict(record.headers)[ASK], record.partition, who="the same again")
     for number, future in enumerate(futures):
-        told = response_of(*future.result(30))
-        assert (told.status_code, told.headers["etag"]) == (200, '"7"')
-        assert json.loads(bytes(told.body))["who"] == f"PO-{number}"
+        response = response_of(*future.result(30))
+        assert (response.status_code, response.headers["etag"]) == (200, '"7"')
+        assert json.loads(bytes(response.body))["who"] == f"PO-{number}"
     assert stage.client.open == 0
 
 
-def test_who_is_not_answered_waits_as_long_as_they_like_and_a_late_answer_harms_nobody(stage: Stage) -> None:
+def test_a_request_without_an_answer_times_out_and_a_late_answer_does_no_harm(stage: Stage) -> None:
     future = stage.client.submit(message("PO-1"), None, False)
     with pytest.raises(Late):
         future.result(0.2)
     future.cancel()
-    soon(lambda: len(stage.commands()) == 1)
+    wait_until(lambda: len(stage.commands()) == 1)
     (record,) = stage.commands()
     stage.answer(dict(record.headers)[ASK], record.partition)
-    again = stage.client.submit(message("PO-1"), None, False)
-    soon(lambda: len(stage.commands()) == 2)
+    second = stage.client.submit(message("PO-1"), None, False)
+    wait_until(lambda: len(stage.commands()) == 2)
     stage.answer(dict(stage.commands()[1].headers)[ASK], record.partition, second=True)
-    assert json.loads(again.result(30).value)["second"] is True
+    assert json.loads(second.result(30).value)["second"] is True
     assert stage.client.open == 0
 
 
-def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_whose_text_the_vault_cannot_store_is_not_sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def full() -> None:
         raise VaultUnavailable("the vault cannot be written to")
 
@@ -138,18 +138,18 @@ def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatc
     assert turned_away.value.rule == "vault-unavailable"
     monkeypatch.undo()
     stage.client.submit(message("PO-2"), None, False)
-    soon(lambda: len(stage.commands()) > 0)
+    wait_until(lambda: len(stage.commands()) > 0)
     assert [record.key for record in stage.commands()] == [b"acme/PO-2"]
 
 
-def test_whoever_waits_when_the_process_ends_is_told_that_nobody_knows(stage: Stage) -> None:
+def test_a_request_that_waits_when_the_process_ends_has_an_unknown_outcome(stage: Stage) -> None:
     future = stage.client.submit(message("PO-1"), None, False)
     stage.client.stop()
     with pytest.raises(MaybeSubmitted):
         future.result(0)
 
 
-def test_while_no_broker_answers_nothing_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_no_broker_answers_no_command_is_sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.cluster.remote_commands.HOLD", 0.5)
     away = RemoteCommandClient(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
     away.start()

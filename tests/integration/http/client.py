@@ -1,4 +1,4 @@
-"""A client for tests: a real app on a store of its own behind the real ASGI application, asked without a network."""
+"""A client for tests: a real app on a store of its own behind the real ASGI application, without a network."""
 
 import asyncio
 import itertools
@@ -66,7 +66,7 @@ class Http:
 
     @property
     def client(self) -> httpx.AsyncClient:
-        """For what is asked beside other requests (``together``)."""
+        """The client for requests that run next to others (``together``)."""
         return self._client
 
     def together(self, *requests: Any) -> list[Any]:
