@@ -29,6 +29,26 @@ def copy_of_the_project(place: pathlib.Path) -> pathlib.Path:
     return place
 
 
+def versions(place: pathlib.Path) -> list[int]:
+    """Return the versions of the page's preset that the copy has, in ascending order."""
+    numbers = [re.sub(r"\D", "", file.name) for file in (place / "domain/presets").glob("big-box*.toml")]
+    return sorted(int(number or 1) for number in numbers)
+
+
+def add_a_version(place: pathlib.Path) -> None:
+    """Add a next version of the page's preset, with other terms, as somebody else's change would."""
+    number = versions(place)[-1] + 1
+    text = (place / "domain/presets/big-box.toml").read_text(encoding="utf-8")
+    text = text.replace("version = 1", f"version = {number}").replace("days = 30", "days = 45")
+    (place / f"domain/presets/big-box.{number}.toml").write_text(text, encoding="utf-8")
+
+
+def blocks(place: pathlib.Path) -> list[str]:
+    """Return the page's blocks. Where they say version 2 of the preset, they say its next version in this copy."""
+    number = versions(place)[-1] + 1
+    return [re.sub(r"(big-box[.@]|^version = )2\b", rf"\g<1>{number}", block, flags=re.MULTILINE) for block in BLOCKS]
+
+
 def add(block: str, place: pathlib.Path) -> str:
     """Follow one step: the block's first line names the file, whose end it goes to, its imports to the others."""
     first, _, text = block.partition("\n")
@@ -78,7 +98,7 @@ def test_the_page_has_five_steps_of_a_file_each_and_two_commands() -> None:
 @pytest.mark.slow
 def test_who_follows_every_step_has_a_rule_and_all_its_checks_pass(tmp_path: pathlib.Path) -> None:
     place = copy_of_the_project(tmp_path)
-    for block in BLOCKS:
+    for block in blocks(place):
         add(block, place)
     for done in checks(place, quick=False):
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -88,7 +108,8 @@ def test_who_follows_every_step_has_a_rule_and_all_its_checks_pass(tmp_path: pat
 @pytest.mark.parametrize("left_out", [None, *(pytest.param(step, marks=pytest.mark.slow) for step in range(5))])
 def test_the_checks_notice_a_step_that_is_left_out(tmp_path: pathlib.Path, left_out: int | None) -> None:
     place = copy_of_the_project(tmp_path)
-    for number, block in enumerate(BLOCKS):
+    add_a_version(place)
+    for number, block in enumerate(blocks(place)):
         if number != left_out:
             add(block, place)
     *_, checked = checks(place, quick=True)
