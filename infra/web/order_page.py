@@ -16,6 +16,9 @@ from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
 from domain.order_json import attention, money, status
+from domain.policy import Policy
+from domain.rules.consent import SellerHasFinalSay
+from domain.rules.parcels import MutualConsent
 from domain.wording import counted
 from infra.documents import words
 from infra.documents.claims import OrderWriter
@@ -57,8 +60,8 @@ class MarketTerms:
 
     contact: str | None = None
     """How to reach the marketplace."""
-    mutual_consent: bool | None = None
-    """Whether the policy requires it; None while this process does not know the policy."""
+    policy: Policy | None = None
+    """None while this process does not know the policy."""
 
 
 class OrderPage:
@@ -82,7 +85,7 @@ class OrderPage:
         self.now = now
         self.unreadable = unreadable
         self._market = market or MarketTerms()
-        self.policy_unknown = self._market.mutual_consent is None and unreadable is None
+        self.policy_unknown = self._market.policy is None and unreadable is None
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
         self._writer = OrderWriter(order, pack(LANGUAGES[0]), self._with_time_left, lambda at: from_now(at, now))
@@ -110,6 +113,7 @@ class OrderPage:
         ``answered``: whether a shipping notice answers the request; None where this process does not know the policy
         yet.
         """
+        policy = self._market.policy
         return [
             {
                 "id": request.request_id,
@@ -117,12 +121,33 @@ class OrderPage:
                 "other": awaits,
                 "offered": bool(request.offers),
                 "what": self._writer.what(waiting),
-                "answered": None if self._market.mutual_consent is None else not self._market.mutual_consent,
+                "answered": None if policy is None else not policy.mutual_consent,
             }
             for request in self.order.open_requests()
             if (awaits := self.order.awaits(request)) is not None
             and (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
         ]
+
+    @property
+    def without_answer(self) -> list[str]:
+        """What happens to each request that waits for a side, if that side does not answer."""
+        return [text for request in self.order.open_requests() if (text := self._without_answer(request)) is not None]
+
+    def _without_answer(self, request: Request) -> str | None:
+        """None if nobody has to answer, if the time to answer is over, or while the policy is not known."""
+        until, policy = answer_by(self.order, request), self._market.policy
+        if policy is None or self.order.awaits(request) not in SIDES:
+            return None
+        due = until is not None and until >= self.now
+        if request.offers:
+            return words.NO_CHOICE if due else None
+        mutual = request.rule == "mutual-consent-after-shipment"
+        silence = (policy.terms(MutualConsent) if mutual else policy.terms(SellerHasFinalSay)).silence
+        if silence == "stays" or until is None:
+            return words.WITHOUT_ANSWER["stays"]
+        if silence == "cancels-if-unpaid":
+            silence = "cancels-if-unpaid" if self.order.is_unpaid else "closes"
+        return words.WITHOUT_ANSWER[silence] if due else None
 
     @property
     def case_files(self) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The routes of the pages and their rendering. Pages only read; each page's values are made in its own module.
 
 ``/`` leads to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders,
-``/`` leads to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders,
+``/o/MARKETPLACE/ORDER`` shows one, its receipt is below it, ``/d/…`` shows a dispute or case. ``/rules``
 and ``/policies/ID/VERSION`` explain rules and policies.
 """
 
@@ -134,7 +134,7 @@ class Pages:
                 verdicts,
                 now,
                 unreadable=seen.unreadable,
-                market=MarketTerms(contact, None if document is None else document.policy.mutual_consent),
+                market=MarketTerms(contact, None if document is None else document.policy),
             )
             return page(
                 "order.html",

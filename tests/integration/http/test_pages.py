@@ -139,6 +139,7 @@ def test_a_request_that_waits_shows_until_when(shop: Http) -> None:
     shop.post("/v1/shop/orders/gavel/cancellations", body, "k2")
     said = words(shop.get("/o/shop/gavel").text)
     assert "The buyer asks to cancel the whole order: found it cheaper. The seller has until" in said
+    assert "Without an answer in time the request is closed, and nothing is canceled." in said
     assert "3 days left" in said or "2 days 23 h left" in said
 
 
@@ -149,6 +150,15 @@ def test_offers_are_told_with_until_when_the_buyer_may_choose(shop: Http) -> Non
     said = words(shop.get("/o/shop/leaf").text)
     assert "The store offers a later date, another address, an exchange or a credit instead." in said
     assert "The buyer has until" in said
+    assert "Without a choice in time the request continues." in said
+
+
+@pytest.mark.parametrize("policy", ["mutual-consent", "seller-portal"])
+def test_a_request_that_stays_open_without_an_answer_says_so(shop: Http, policy: str) -> None:
+    shop.post("/v1/shop/orders", placing(policy, policy=policy), "k1")
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    shop.post(f"/v1/shop/orders/{policy}/cancellations", ask, "k2")
+    assert "Without an answer the request stays open." in words(shop.get(f"/o/shop/{policy}").text)
 
 
 def test_a_yes_says_until_when_it_is_one(shop: Http) -> None:
