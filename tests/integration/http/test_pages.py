@@ -70,7 +70,7 @@ def shop(http: Http) -> Http:
     for name in ("waits", "partly", "open"):
         http.post("/v1/shop/orders", placing(name, policy="peer-to-peer" if name == "waits" else "seller-portal"), "k1")
     ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
-    http.post("/v1/shop/orders", placing("late", policy="everything-store", ship_by="2026-01-01T00:00:00Z"), "k1")
+    http.post("/v1/shop/orders", placing("late", ship_by="2026-01-01T00:00:00Z"), "k1")
     http.post("/v1/shop/orders/open/cancellations", ask, "k2")
     token = http.post("/v1/shop/orders/partly/shipments", {**notice(3), "actor": SYSTEM}, "k2").headers
     http.get("/v1/shop/orders", rescind_position=token["rescind-position"])
@@ -84,6 +84,13 @@ def test_the_list_says_at_the_top_what_waits(shop: Http) -> None:
     assert "Cancellation requested 1" in words(text)
     assert "All 4" in words(text)
     assert "shipping overdue since" in words(text)
+
+
+def test_every_page_with_times_names_their_zone_at_the_top(http: Http) -> None:
+    placed = http.post("/v1/zoned/orders", placing("berlin", timezone="Europe/Berlin"), "k1").headers
+    http.get("/v1/zoned/orders", rescind_position=placed["rescind-position"])
+    assert "Placed, UTC" in words(http.get("/o/zoned").text)
+    assert "Times in Europe/Berlin" in words(http.get("/o/zoned/berlin").text)
 
 
 def test_the_filters_are_links_with_counts(shop: Http) -> None:
