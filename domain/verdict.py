@@ -91,11 +91,9 @@ AGREE_AFTER_DELIVERY: Final = Instead("wait", "Agree to it once it is delivered.
 CANCEL_IT: Final = Instead("cancel", "Ask to cancel it.", None)
 OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promised.", None)
 DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
-PROPOSE: Final = Instead("propose", "Propose to cancel by common consent (RequestCancel).", None)
+PROPOSE: Final = Instead("propose", "Propose to cancel by common consent.", None)
 NEW_ORDER: Final = Instead("new_order", "Have a new order placed for the quantity, linked to this one.", None)
-REPORT_SHIPPED: Final = Instead(
-    "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
-)
+REPORT_SHIPPED: Final = Instead("report_shipped", "If it left all the same, report it.", None)
 INVESTIGATE: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
 WAIT_FOR_DECISION: Final = Instead("wait", "Wait for the decision about what is open already.", None)

@@ -138,15 +138,15 @@ class ListPage:
         self.next = self._href(status, found.page.next) if found.page.next is not None else None
 
     @property
-    def sentence(self) -> str:
-        """What there is to do, in a sentence."""
+    def sentence(self) -> tuple[str, str]:
+        """What there is to do: how many requests need an answer, which links to them, and the rest of the sentence."""
         waiting = self._found.waiting
         total = sum(self._found.counts.values())
         if not total:
-            return "Nothing found." if self._q else "There are no orders yet."
+            return "", "Nothing found." if self._q else "There are no orders yet."
         whose = f" of {self._q}" if self._q else ""
         if not waiting:
-            return f"{counted(total, 'order')}{whose}. No cancellation request needs an answer."
+            return "", f"{counted(total, 'order')}{whose}. No cancellation request needs an answer."
         more = " or more" if len(waiting) >= MOST_WAITING else ""
         need = "request needs" if len(waiting) == 1 else "requests need"
         text = f"{number(len(waiting))}{more} cancellation {need} an answer"
@@ -156,7 +156,7 @@ class ListPage:
         parts = [f"{number(late)} {'is' if late == 1 else 'are'} overdue"] if late else []
         if coming:
             parts.append(f"the next is due {self.when(coming[0]).text} ({time_left(coming[0], self.now)})")
-        return f"{text}{': ' if parts else ''}{', '.join(parts)}."
+        return text, f"{': ' if parts else ''}{', '.join(parts)}."
 
     @property
     def queue(self) -> str | None:

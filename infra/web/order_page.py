@@ -4,6 +4,7 @@ A sentence at the top says how the order is doing. Every yes and no comes with i
 done instead.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,6 +133,13 @@ class OrderPage:
     def without_answer(self) -> list[str]:
         """What happens to each request that waits for a side, if that side does not answer."""
         return [text for request in self.order.open_requests() if (text := self._without_answer(request)) is not None]
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether somebody has to act on a request, a case, a dispute or canceled items that shipped."""
+        pending = {"shipped_after_cancel", "case_open", "dispute_open"}
+        requests = self.order.open_requests()
+        return any(map(self.order.awaits, requests)) or not pending.isdisjoint(attention(self.order, self.now))
 
     def _without_answer(self, request: Request) -> str | None:
         """None if nobody has to answer, if the time to answer is over, or while the policy is not known."""
@@ -265,7 +273,7 @@ class OrderPage:
             "answer": answer,
             "signal": signal,
             "outcome": verdict.outcome,
-            "because": verdict.because,
+            "because": self._in_zone(verdict.because),
             "rule": verdict.rule,
             "policy": verdict.policy,
             "instead": [
@@ -278,7 +286,7 @@ class OrderPage:
     def _instead(self, each: Instead) -> str:
         """What can be done instead; for contacting the marketplace also how, and which order to name."""
         if each.option != "contact" or self._market.contact is None:
-            return each.text
+            return self._in_zone(each.text)
         return (
             f"{each.text} {self._market.contact}. Give the order number {self.order.marketplace}/{self.order.order_id}."
         )
@@ -312,13 +320,17 @@ class OrderPage:
                     for each in events
                 ],
                 "rules": rules_of(events),
-                "because": None if no is None else no["because"],
-                "instead": [] if no is None else [each["text"] for each in no["instead"]],
+                "because": None if no is None else self._in_zone(no["because"]),
+                "instead": [] if no is None else [self._in_zone(each["text"]) for each in no["instead"]],
             }
 
     def when(self, instant: Instant) -> When:
         """Write an instant in the order's zone."""
         return when(instant, self.zone, self.now)
+
+    def _in_zone(self, text: str) -> str:
+        """Write the instants in a verdict's sentence as the page writes its other times."""
+        return _INSTANT.sub(lambda found: self.when(parse_instant(found[0])).text, text)
 
     def money(self, minor: int) -> str:
         return f"{amount(minor, self.currency)} {self.currency}"
@@ -327,6 +339,9 @@ class OrderPage:
     def summary(self) -> str:
         return f"{counted(len(self.order.lines), 'item')}, {units(self.sums['ordered'])}"
 
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+"""An instant in a verdict's sentence, which is stored as it was decided."""
 
 _NO = frozenset({"CancelRefused", "CommandRefused", "ShipmentRefused", "DisputeDismissed"})
 

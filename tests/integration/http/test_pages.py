@@ -183,6 +183,27 @@ def test_a_refusal_in_the_timeline_says_why_and_what_instead(shop: Http) -> None
     assert "Have a new order placed for the quantity, linked to this one." in said
 
 
+def test_a_refusal_says_its_times_as_the_page_does_and_names_no_command(shop: Http) -> None:
+    shop.post("/v1/shop/orders", placing("local", policy="peer-to-peer", timezone="Europe/Berlin"), "k1")
+    for request in ("r1", "r2"):
+        ask = {"actor": SYSTEM, "request_id": request, "reason": "changed_mind"}
+        shop.post("/v1/shop/orders/local/cancellations", ask, request)
+    said = words(shop.get("/o/shop/local").text)
+    assert "as the buyer asked by request r1, at " in said
+    assert re.search(r"\d{4}-\d\d-\d\dT", said) is None
+    assert re.search(r"\([A-Z][a-z]+[A-Z]", said) is None
+
+
+def test_a_page_says_where_to_answer_and_an_open_order_has_no_receipt(shop: Http) -> None:
+    said = words(shop.get("/o/shop/open").text)
+    assert "This page is read-only. Answer over HTTP or the command line." in said
+    assert "rule shipment-answers" in said
+    assert "Receipt" not in said
+    said = words(shop.get("/o/shop/partly").text)
+    assert "read-only" not in said
+    assert "Receipt proof of cancellation" in said
+
+
 def test_the_page_of_an_order_as_of_an_instant_says_so(shop: Http) -> None:
     placed_at = shop.get("/v1/shop/orders/partly").json()["placed_at"]
     text = shop.get(f"/o/shop/partly?as_of={placed_at}").text
