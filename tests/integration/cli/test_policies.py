@@ -122,7 +122,7 @@ def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop:
     ]
     assert told[1]["parameters"] == {"length": "2 hours"}
     assert told[1]["means"] == {"length": "Applies until 2 hours after the order was placed, inclusive."}
-    assert told[2]["means"]["silence"].startswith("Without an answer by then the request stays open")
+    assert told[2]["means"]["silence"].startswith("Without an answer the request stays open")
     beside = {t["table"]: t["means"] for t in told if t["rule"] is None}
     assert set(beside) == {"", "cases", "disputes", "returns", "standing", "both-told"}
     assert str(beside["cases"]).startswith("off")
