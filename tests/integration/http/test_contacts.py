@@ -26,7 +26,7 @@ BEA = {"address": "bea@example.org", "name": "Béa", "language": "de"}
 class Whoever:
     """A doorkeeper who takes a header at its word; without one it is a trusted caller."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
+    def identify(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
         return Principal(kind or None, name)
 
