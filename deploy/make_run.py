@@ -7,6 +7,7 @@ terminal's foreground job, as a shell makes one of a command, and `make` sees on
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,7 +21,9 @@ def main(data: str, host: str, port: int) -> int:
     """Start the engine and wait for its end; returns the exit code."""
     if port and not _is_free(host, port):
         free = next((each for each in range(port + 1, 65_536) if _is_free(host, each)), 0)
-        print(f"make run: port {port} is taken on {host}. Type: make run PORT={free}", file=sys.stderr)
+        settings = [("PORT", str(free), ""), ("HOST", host, "127.0.0.1"), ("DATA", data, "var")]
+        shown = " ".join(f"{name}={shlex.quote(value)}" for name, value, default in settings if value != default)
+        print(f"make run: port {port} is taken on {host}. Type: make run {shown}", file=sys.stderr)
         return 3
     journal = Path(data).resolve() / "journal"
     journal.parent.mkdir(parents=True, exist_ok=True)

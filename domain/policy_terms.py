@@ -116,7 +116,8 @@ def answer_within(who: str) -> Key:
 
 
 SILENCE_KEY: Final = Key(
-    "`stays`, `cancels`, `closes` or `cancels-if-unpaid`", lambda v: f"Without an answer by then {SILENCE[v]}."
+    "`stays`, `cancels`, `closes` or `cancels-if-unpaid`",
+    lambda v: f"Without an answer{'' if v == 'stays' else ' in time'} {SILENCE[v]}.",
 )
 """The key ``silence`` of a rule that asks a side."""
 

@@ -9,8 +9,8 @@ See docs/reference/decisions.md, Order of the checks.
 #  2. engine/engine.py             submit puts a PendingCommand into the inbox and returns a future. The engine's thread
 #                                  runs step again and again: take, work, send, follow.
 #  3. engine/stream_queues.py      take queues the command. It is ready once it is the first of its order.
-#  4. engine/command_handler.py    work passes each ready command to handle. The checks, in this order: authorization,
-#                                  command id, If-Match, pinned policy, due deadlines, time.
+#  4. engine/command_handler.py    work passes each ready command to handle, which checks it in the order that
+#                                  docs/reference/decisions.md lists.
 #  5. engine/order_cache.py        handle decides on the order as this process has read it from the log.
 #  6. domain/decide.py             decide applies the rules to the command and returns events, or a refusal.
 #  7. log/writer.py                propose queues the commit. send packs the waiting commits into a record and calls

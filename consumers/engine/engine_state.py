@@ -1,7 +1,7 @@
 """The state of one engine, in one object that the command handler and the partition changes share."""
 
 from consumers.engine.control_log import ControlLog, ControlWrites
-from consumers.engine.deadline_scheduler import DeadlineIndex
+from consumers.engine.deadline_index import DeadlineIndex
 from consumers.engine.dependencies import EngineDependencies, EngineLimits, Mode
 from consumers.engine.imports import Imports
 from consumers.engine.log_clock import LogClock

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.engine.deadline_scheduler import DeadlineIndex
+from consumers.engine.deadline_index import DeadlineIndex
 from consumers.engine.imports import LIST_STREAM, Imports
 from consumers.engine.order_cache import OrderCache
 from consumers.log.divergence import Mark, disagreement

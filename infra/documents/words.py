@@ -100,6 +100,15 @@ PASSED: Final[Mapping[str, str]] = {
 }
 """Deadline kind → what happened when it passed."""
 
+WITHOUT_ANSWER: Final[Mapping[str, str]] = {
+    "stays": "Without an answer the request stays open.",
+    "cancels": "Without an answer in time the request is granted.",
+    "closes": "Without an answer in time the request is closed, and nothing is canceled.",
+    "cancels-if-unpaid": "Without an answer in time the request is granted if the order is still unpaid.",
+}
+"""Effect of silence in a policy → what happens to a request that nobody answers."""
+NO_CHOICE: Final = "Without a choice in time the request continues."
+
 ACTION: Final[Mapping[str, str]] = {
     "cancel": "Cancel",
     "ship": "Ship",

@@ -33,7 +33,7 @@ class Principal:
     kind: str | None
     id: str
 
-    def speaks(self, body: Body) -> Body:
+    def with_actor(self, body: Body) -> Body:
         """Return the body with its actor: the principal, or another one if the principal may name one."""
         if self.kind is None:
             return body
@@ -77,7 +77,7 @@ class Principal:
 class Authenticator(Protocol):
     """Identifies the principal of a request."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
+    def identify(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         """Return the principal in a marketplace (None: of a page about all of them); Problem 401 or 403 if refused."""
         ...
 
@@ -85,7 +85,7 @@ class Authenticator(Protocol):
 class LoopbackAuthenticator:
     """Trusts every caller, because ``LocalHost`` lets in only callers on this machine."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
+    def identify(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         return _TRUSTED
 
 

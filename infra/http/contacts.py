@@ -45,7 +45,7 @@ class ContactDesk:
     async def take(self, request: Request, side: Audience) -> Response:
         """Handle ``GET``, ``PUT`` or ``DELETE`` of a contact; 404 for somebody else's."""
         marketplace, person = request.path_params["marketplace"], request.path_params["person_id"]
-        principal = self._authenticator.admit(request, marketplace)
+        principal = self._authenticator.identify(request, marketplace)
         if principal.kind not in (None, "support", "system") and (principal.kind, principal.id) != (side, person):
             raise _unknown()
         if not (_MARKETPLACE.fullmatch(marketplace) and _PERSON.fullmatch(person)):

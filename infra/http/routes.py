@@ -57,7 +57,7 @@ class Handlers:
         """Return the handler of a write that belongs to no order."""
 
         async def take(request: Request) -> Response:
-            return await self._writes.take(request, request.path_params["marketplace"], None, form)
+            return await self._writes.submit(request, request.path_params["marketplace"], None, form)
 
         return take
 
@@ -66,7 +66,7 @@ class Handlers:
 
         async def take(request: Request) -> Response:
             params = request.path_params
-            return await self._writes.take(request, params["marketplace"], params["order_id"], form)
+            return await self._writes.submit(request, params["marketplace"], params["order_id"], form)
 
         return take
 
@@ -91,7 +91,7 @@ class Handlers:
     # ---- reads -----------------------------------------------------------------------------------------------------
 
     def _principal(self, request: Request) -> Principal:
-        return self._authenticator.admit(request, request.path_params["marketplace"])
+        return self._authenticator.identify(request, request.path_params["marketplace"])
 
     async def _found(self, request: Request, as_of: Instant | None) -> tuple[Seen, bool]:
         """Return the order that the path names and whether it may be stale; 404 if the caller may not see it."""

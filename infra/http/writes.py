@@ -38,7 +38,7 @@ class Writes:
         self._evidence_files = evidence.EvidenceFiles(app.vault)
         self._in_flight: set[tuple[str, str]] = set()
 
-    async def take(
+    async def submit(
         self, request: Request, marketplace: str, order_id: str | None, form: CommandForm | None
     ) -> Response:
         """Handle a write; ``form`` None means that the body names its command."""
@@ -61,12 +61,12 @@ class Writes:
     async def attach(self, request: Request, marketplace: str, order_id: str) -> Response:
         """Handle evidence, as JSON or as a form with the file; the file is stored before the command is decided."""
         if not evidence.is_form(request):
-            return await self.take(request, marketplace, order_id, EVIDENCE)
-        principal = self._authenticator.admit(request, marketplace)
+            return await self.submit(request, marketplace, order_id, EVIDENCE)
+        principal = self._authenticator.identify(request, marketplace)
         key = idempotency_key(header(request, "Idempotency-Key"))
         expected = expected_version(header(request, "If-Match"))
         body, content = await evidence.read_form(request)
-        body = named(EVIDENCE, principal.speaks(body))
+        body = named(EVIDENCE, principal.with_actor(body))
         command = assembled(body, marketplace=marketplace, order_id=order_id, path={}, key=key)
         assert isinstance(command, AttachEvidence)
         seen = await self._reads.order(marketplace, order_id)
@@ -102,10 +102,10 @@ class Writes:
     # ---- steps of a write ------------------------------------------------------------------------------------------
 
     async def _read(self, request: Request, marketplace: str) -> tuple[Principal, Body]:
-        principal = self._authenticator.admit(request, marketplace)
+        principal = self._authenticator.identify(request, marketplace)
         body = as_object(await read_body(request))
         check_body(body)
-        return principal, principal.speaks(body)
+        return principal, principal.with_actor(body)
 
     async def _command(
         self, request: Request, marketplace: str, order_id: str | None, form: CommandForm | None

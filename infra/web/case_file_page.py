@@ -73,6 +73,11 @@ class CaseFilePage:
         )
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is still to be decided."""
+        return bool(self.document["status"] == "open")
+
+    @property
     def sentence(self) -> str:
         """The subject of the case or dispute, and what is due next, in a few sentences."""
         document = self.document

@@ -1,7 +1,7 @@
 """The page that lists orders: a summary, filters with counts, rows. Reads the views, decides nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from infra.web.order_page import When, when
 PAGE: Final = 100
 MOST_WAITING: Final = 1000
 """Waiting requests that are read; the summary says "or more" from this number on."""
+_WAITS_FOR: Final = {"buyer": "the buyer's answer", "seller": "the seller's answer", "support": "support's decision"}
 _IN_QUEUE: Final = "waiting~"
 """Prefix of a cursor within the queue; the order id after it is the last one shown."""
 
@@ -27,11 +28,28 @@ class MatchingOrders:
     seller: str | None
     counts: dict[str, int]
     waiting: list[Row]
+    """Requests that need the answer of the seller; in the orders of a buyer, of the buyer."""
+    elsewhere: list[Row] = field(default_factory=list)
+    """Other waiting requests of the rows that are shown."""
     more: bool = False
     """True if more orders match than are shown."""
 
 
 def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> MatchingOrders:
+    """Find orders by ``q`` (without it, list all of them) and the requests that wait in them."""
+    found = _search(reading, marketplace, q, status, after)
+    named = {row["order_id"] for row in found.waiting}
+    others = [
+        row["order_id"]
+        for row in found.page.rows
+        if row["status"] == "cancel_requested" and row["order_id"] not in named
+    ]
+    for side in _WAITS_FOR:
+        found.elsewhere += reading.waiting_requests_of(marketplace, others, MOST_WAITING, awaits=side)
+    return found
+
+
+def _search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> MatchingOrders:
     """Find orders by ``q``; without it, list all of them.
 
     Tries, in this order: PO number, order id or reference; seller; buyer; the beginning of a PO number, a tracking
@@ -113,21 +131,22 @@ class ListPage:
         self._after = after
         self._found = found
         self._waiting = {row["order_id"]: row for row in reversed(found.waiting)}
+        self._elsewhere = {row["order_id"]: row for row in reversed(found.elsewhere)}
         self.rows = [self._row(row) for row in found.page.rows]
         self.more = found.more
         self.first = self._href(status) if after is not None else None
         self.next = self._href(status, found.page.next) if found.page.next is not None else None
 
     @property
-    def sentence(self) -> str:
-        """The cancellation requests that need an answer, in a sentence."""
+    def sentence(self) -> tuple[str, str]:
+        """The number of requests that need an answer, as the text of a link to them, and the rest of the sentence."""
         waiting = self._found.waiting
         total = sum(self._found.counts.values())
         if not total:
-            return "Nothing found." if self._q else "There are no orders yet."
+            return "", "Nothing found." if self._q else "There are no orders yet."
         whose = f" of {self._q}" if self._q else ""
         if not waiting:
-            return f"{counted(total, 'order')}{whose}. No cancellation request needs an answer."
+            return "", f"{counted(total, 'order')}{whose}. No cancellation request needs an answer."
         more = " or more" if len(waiting) >= MOST_WAITING else ""
         need = "request needs" if len(waiting) == 1 else "requests need"
         text = f"{number(len(waiting))}{more} cancellation {need} an answer"
@@ -137,7 +156,13 @@ class ListPage:
         parts = [f"{number(late)} {'is' if late == 1 else 'are'} overdue"] if late else []
         if coming:
             parts.append(f"the next is due {self.when(coming[0]).text} ({time_left(coming[0], self.now)})")
-        return f"{text}{': ' if parts else ''}{', '.join(parts)}."
+        return text, f"{': ' if parts else ''}{', '.join(parts)}."
+
+    @property
+    def queue(self) -> str | None:
+        """Link to the requests that need an answer; None if none does, or the page shows them."""
+        shown = self._status == "cancel_requested"
+        return self._href("cancel_requested") if self._found.waiting and not shown else None
 
     @property
     def has_orders(self) -> bool:
@@ -192,11 +217,14 @@ class ListPage:
         request: Mapping[str, Any] | None = self._waiting.get(row["order_id"])
         if request is not None:
             due = None if request["decide_by"] is None else parse_instant(request["decide_by"])
-            found.append((words.reason(request["reason"]), ""))
+            what = "choose an offer" if _has_offers(request) else f"answer: {words.reason(request['reason'])}"
+            found.append((what, ""))
             if due is not None and due >= self.now:
                 found.append((f"answer due, {time_left(due, self.now)}", "waiting"))
             elif due is not None:
                 found.append((f"answer overdue, was due {time_left(due, self.now)}", "attention"))
+        elif row["status"] == "cancel_requested":
+            found.append((self._waits_for(row["order_id"]), ""))
         found += [
             (self._late(row) if word == "late" else words.ATTENTION.get(word, word), "attention")
             for word in attention_of(row, self.now)
@@ -205,9 +233,20 @@ class ListPage:
             found.append((f"refund due {money(row['refund_due_minor'], row['currency'])}", ""))
         return found
 
+    def _waits_for(self, order_id: str) -> str:
+        request = self._elsewhere.get(order_id)
+        if request is None:
+            return "nobody has to answer"
+        return "waits for the buyer's choice" if _has_offers(request) else f"waits for {_WAITS_FOR[request['awaits']]}"
+
     def _late(self, row: Row) -> str:
         return f"shipping overdue since {self.when(parse_instant(row['late_from'])).text}"
 
     def when(self, instant: Instant) -> When:
         """Write an instant in the marketplace's zone."""
         return when(instant, self.zone, self.now)
+
+
+def _has_offers(request: Mapping[str, Any]) -> bool:
+    """True if a buyer's own request waits for the buyer, which it does only while the store offers something else."""
+    return bool(request["awaits"] == request["asked_by"] == "buyer")

@@ -4,6 +4,7 @@ A sentence at the top says how the order is doing. Every yes and no comes with i
 done instead.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,9 @@ from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
 from domain.order_json import attention, money, status
+from domain.policy import Policy
+from domain.rules.consent import SellerHasFinalSay
+from domain.rules.parcels import MutualConsent
 from domain.wording import counted
 from infra.documents import words
 from infra.documents.claims import OrderWriter
@@ -57,8 +61,8 @@ class MarketTerms:
 
     contact: str | None = None
     """How to reach the marketplace."""
-    mutual_consent: bool | None = None
-    """Whether the policy requires it; None while this process does not know the policy."""
+    policy: Policy | None = None
+    """None while this process does not know the policy."""
 
 
 class OrderPage:
@@ -82,7 +86,7 @@ class OrderPage:
         self.now = now
         self.unreadable = unreadable
         self._market = market or MarketTerms()
-        self.policy_unknown = self._market.mutual_consent is None and unreadable is None
+        self.policy_unknown = self._market.policy is None and unreadable is None
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
         self._writer = OrderWriter(order, pack(LANGUAGES[0]), self._with_time_left, lambda at: from_now(at, now))
@@ -110,6 +114,7 @@ class OrderPage:
         ``answered``: whether a shipping notice answers the request; None where this process does not know the policy
         yet.
         """
+        policy = self._market.policy
         return [
             {
                 "id": request.request_id,
@@ -117,12 +122,40 @@ class OrderPage:
                 "other": awaits,
                 "offered": bool(request.offers),
                 "what": self._writer.what(waiting),
-                "answered": None if self._market.mutual_consent is None else not self._market.mutual_consent,
+                "answered": None if policy is None else not policy.mutual_consent,
             }
             for request in self.order.open_requests()
             if (awaits := self.order.awaits(request)) is not None
             and (waiting := {n: q for n in request.requested if (q := self.order.still_open(request, n))})
         ]
+
+    @property
+    def without_answer(self) -> list[str]:
+        """What happens to each request that waits for a side, if that side does not answer."""
+        return [text for request in self.order.open_requests() if (text := self._without_answer(request)) is not None]
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether somebody has to act on a request, a case, a dispute or canceled items that shipped."""
+        pending = {"shipped_after_cancel", "case_open", "dispute_open"}
+        requests = self.order.open_requests()
+        return any(map(self.order.awaits, requests)) or not pending.isdisjoint(attention(self.order, self.now))
+
+    def _without_answer(self, request: Request) -> str | None:
+        """None if nobody has to answer, if the time to answer is over, or while the policy is not known."""
+        until, policy = answer_by(self.order, request), self._market.policy
+        if policy is None or self.order.awaits(request) not in SIDES:
+            return None
+        due = until is not None and until >= self.now
+        if request.offers:
+            return words.NO_CHOICE if due else None
+        mutual = request.rule == "mutual-consent-after-shipment"
+        silence = (policy.terms(MutualConsent) if mutual else policy.terms(SellerHasFinalSay)).silence
+        if silence == "stays" or until is None:
+            return words.WITHOUT_ANSWER["stays"]
+        if silence == "cancels-if-unpaid":
+            silence = "cancels-if-unpaid" if self.order.is_unpaid else "closes"
+        return words.WITHOUT_ANSWER[silence] if due else None
 
     @property
     def case_files(self) -> list[tuple[str, str]]:
@@ -240,7 +273,7 @@ class OrderPage:
             "answer": answer,
             "signal": signal,
             "outcome": verdict.outcome,
-            "because": verdict.because,
+            "because": self._in_zone(verdict.because),
             "rule": verdict.rule,
             "policy": verdict.policy,
             "instead": [
@@ -253,7 +286,7 @@ class OrderPage:
     def _instead(self, each: Instead) -> str:
         """Write an option that remains. To contact the marketplace, it says also how, and which order to name."""
         if each.option != "contact" or self._market.contact is None:
-            return each.text
+            return self._in_zone(each.text)
         return (
             f"{each.text} {self._market.contact}. Give the order number {self.order.marketplace}/{self.order.order_id}."
         )
@@ -287,13 +320,17 @@ class OrderPage:
                     for each in events
                 ],
                 "rules": rules_of(events),
-                "because": None if no is None else no["because"],
-                "instead": [] if no is None else [each["text"] for each in no["instead"]],
+                "because": None if no is None else self._in_zone(no["because"]),
+                "instead": [] if no is None else [self._in_zone(each["text"]) for each in no["instead"]],
             }
 
     def when(self, instant: Instant) -> When:
         """Write an instant in the order's zone."""
         return when(instant, self.zone, self.now)
+
+    def _in_zone(self, text: str) -> str:
+        """Write the instants in a verdict's sentence as the page writes its other times."""
+        return _INSTANT.sub(lambda found: self.when(parse_instant(found[0])).text, text)
 
     def money(self, minor: int) -> str:
         return f"{amount(minor, self.currency)} {self.currency}"
@@ -302,6 +339,9 @@ class OrderPage:
     def summary(self) -> str:
         return f"{counted(len(self.order.lines), 'item')}, {units(self.sums['ordered'])}"
 
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+"""An instant in a verdict's sentence, which is stored as it was decided."""
 
 _NO = frozenset({"CancelRefused", "CommandRefused", "ShipmentRefused", "DisputeDismissed"})
 

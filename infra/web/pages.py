@@ -69,7 +69,7 @@ class Pages:
 
     async def home(self, request: Request) -> Response:
         """Show the demo's tour, list the marketplaces, or go to the only one."""
-        self._authenticator.admit(request, None)
+        self._authenticator.identify(request, None)
         names = await self._marketplaces()
         self._listing.judge(found=bool(names))
         is_one = MARKETPLACE in names and is_demo(self._reads.book)
@@ -81,7 +81,7 @@ class Pages:
     async def orders(self, request: Request) -> Response:
         """List the orders of a marketplace."""
         marketplace = request.path_params["marketplace"]
-        principal = self._authenticator.admit(request, marketplace)
+        principal = self._authenticator.identify(request, marketplace)
         if principal.is_bound:
             raise not_found("There is no such page.", "no-such-page")
         stale = await self._listing.is_stale(read_token(request.headers.get(POSITION)))
@@ -109,7 +109,7 @@ class Pages:
         """Show an order."""
         params = request.path_params
         marketplace = params["marketplace"]
-        principal = self._authenticator.admit(request, marketplace)
+        principal = self._authenticator.identify(request, marketplace)
         as_of = instant_of(request, "as_of")
         seen, stale = await self._found(request, principal, as_of)
         now = self._app.clock() if as_of is None else as_of
@@ -127,7 +127,7 @@ class Pages:
                 verdicts,
                 now,
                 unreadable=seen.unreadable,
-                market=MarketTerms(contact, None if document is None else document.policy.mutual_consent),
+                market=MarketTerms(contact, None if document is None else document.policy),
             )
             return page(
                 "order.html",
@@ -150,7 +150,7 @@ class Pages:
         """Show the receipt of an order."""
         params = request.path_params
         marketplace = params["marketplace"]
-        principal = self._authenticator.admit(request, marketplace)
+        principal = self._authenticator.identify(request, marketplace)
         as_of = instant_of(request, "as_of")
         seen, stale = await self._found(request, principal, as_of)
         document = await self._receipts.document(seen, principal, as_of)
@@ -174,7 +174,7 @@ class Pages:
         """Show a dispute or case."""
         params = request.path_params
         marketplace = params["marketplace"]
-        principal = self._authenticator.admit(request, marketplace)
+        principal = self._authenticator.identify(request, marketplace)
         seen, stale = await self._found(request, principal, None)
         document = await self._case_files.document(seen, principal, params["matter_id"])
         if document is None:
@@ -197,7 +197,7 @@ class Pages:
 
     async def rules(self, request: Request) -> Response:
         """List the rules."""
-        self._authenticator.admit(request, None)
+        self._authenticator.identify(request, None)
         sections = {
             title: [(rule, text.sentence) for rule, text in RULES.items() if text.section == number]
             for number, title in SECTIONS.items()
@@ -208,7 +208,7 @@ class Pages:
 
     async def policy(self, request: Request) -> Response:
         """Explain a policy."""
-        self._authenticator.admit(request, None)
+        self._authenticator.identify(request, None)
         params = request.path_params
         name, version = params["policy_id"], params["version"]
         document = self._reads.book.named(f"{name}@{version}")

@@ -12,10 +12,8 @@ import pytest
 from tests.architecture.planted import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Add a rule")[1].split("\n## ")[0]
-STEPS = [
-    re.search(r"```\w+\n(.*?)```", step, re.DOTALL) for step in re.split(r"^\*\*\d\.", PAGE, flags=re.MULTILINE)[1:]
-]
-BLOCKS = [step[1] for step in STEPS if step is not None]
+STEPS = re.split(r"^\*\*\d\.", PAGE, flags=re.MULTILINE)[1:]
+BLOCKS = [block for step in STEPS for block in re.findall(r"```\w+\n((?:# |<!-- ).*?)```", step, re.DOTALL)]
 COMMANDS = [line.split()[1:] for line in PAGE.splitlines() if line.startswith(".venv/bin/python ")]
 
 
@@ -29,6 +27,26 @@ def copy_of_the_project(place: pathlib.Path) -> pathlib.Path:
     return place
 
 
+def versions(place: pathlib.Path) -> list[int]:
+    """Return the versions of the page's preset that the copy has, in ascending order."""
+    numbers = [re.sub(r"\D", "", file.name) for file in (place / "domain/presets").glob("big-box*.toml")]
+    return sorted(int(number or 1) for number in numbers)
+
+
+def add_a_version(place: pathlib.Path) -> None:
+    """Add a next version of the page's preset, with other terms, as somebody else's change would."""
+    number = versions(place)[-1] + 1
+    text = (place / "domain/presets/big-box.toml").read_text(encoding="utf-8")
+    text = text.replace("version = 1", f"version = {number}").replace("days = 30", "days = 45")
+    (place / f"domain/presets/big-box.{number}.toml").write_text(text, encoding="utf-8")
+
+
+def blocks(place: pathlib.Path) -> list[str]:
+    """Return the page's blocks. Where they say version 2 of the preset, they say its next version in this copy."""
+    number = versions(place)[-1] + 1
+    return [re.sub(r"(big-box[.@]|^version = )2\b", rf"\g<1>{number}", block, flags=re.MULTILINE) for block in BLOCKS]
+
+
 def add(block: str, place: pathlib.Path) -> str:
     """Follow one step: the block's first line names the file, whose end it goes to, its imports to the others."""
     first, _, text = block.partition("\n")
@@ -37,6 +55,10 @@ def add(block: str, place: pathlib.Path) -> str:
     if name == "CHANGELOG.md":
         before, heading, after = file.read_text(encoding="utf-8").partition("### Added\n")
         file.write_text(before + heading + text + after, encoding="utf-8")
+        return name
+    if name == "docs/reference/cancellation.md":
+        before, last_row, after = file.read_text(encoding="utf-8").partition("| `seller-has-final-say` |")
+        file.write_text(before + text + last_row + after, encoding="utf-8")
         return name
     imports = "".join(line + "\n" for line in text.splitlines() if line.startswith("from "))
     body = "".join(line + "\n" for line in text.splitlines() if not line.startswith("from "))
@@ -69,26 +91,28 @@ def checks(place: pathlib.Path, *, quick: bool) -> list[subprocess.CompletedProc
     return [run(generate, place), run([*check, *pytest_options], place)]
 
 
-def test_the_page_has_five_steps_of_a_file_each_and_two_commands() -> None:
+def test_the_page_has_five_steps_with_six_files_and_two_commands() -> None:
     names = [block.partition("\n")[0] for block in BLOCKS]
-    assert len(BLOCKS) == len(set(names)) == 5
+    assert len(STEPS) == 5
+    assert len(BLOCKS) == len(set(names)) == 6
     assert len(COMMANDS) == 2
 
 
 @pytest.mark.slow
 def test_following_every_step_gives_a_rule_whose_checks_all_pass(tmp_path: pathlib.Path) -> None:
     place = copy_of_the_project(tmp_path)
-    for block in BLOCKS:
+    for block in blocks(place):
         add(block, place)
     for done in checks(place, quick=False):
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "bulk-order-final" in (place / "docs/reference/rules.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("left_out", [None, *(pytest.param(step, marks=pytest.mark.slow) for step in range(5))])
+@pytest.mark.parametrize("left_out", [None, *(pytest.param(step, marks=pytest.mark.slow) for step in range(6))])
 def test_the_checks_notice_a_step_that_is_left_out(tmp_path: pathlib.Path, left_out: int | None) -> None:
     place = copy_of_the_project(tmp_path)
-    for number, block in enumerate(BLOCKS):
+    add_a_version(place)
+    for number, block in enumerate(blocks(place)):
         if number != left_out:
             add(block, place)
     *_, checked = checks(place, quick=True)

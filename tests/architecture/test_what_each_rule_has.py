@@ -65,6 +65,11 @@ def test_the_changelog_names_every_rule_added_after_the_first_presets() -> None:
     assert [rule for rule in LISTED if rule not in in_force(first=True) and f"`{rule}`" not in changelog] == []
 
 
+def test_the_reference_says_what_every_rule_of_a_list_grants_refuses_or_asks() -> None:
+    page = (HERE / "cancellation.md").read_text(encoding="utf-8").split("## Rules of a list\n")[1].split("\n## ")[0]
+    assert [rule for rule in LISTED if f"`{rule}`" not in page] == []
+
+
 @pytest.mark.parametrize("name", ["rules.md", "policy-keys.md", "presets.md"])
 def test_the_reference_has_every_rule_as_it_is(name: str) -> None:
     assert PAGES[name]() == (HERE / name).read_text(encoding="utf-8"), "run: make docs"

@@ -29,6 +29,16 @@ def test_a_generated_page_is_current(name: str) -> None:
     assert PAGES[name]() == committed, f"docs/reference/{name} does not match the code; run: make docs"
 
 
+def test_the_order_of_the_checks_has_every_check_of_the_command_handler() -> None:
+    handler = (ROOT / "consumers/engine/command_handler.py").read_text(encoding="utf-8")
+    checks = handler.split("def handle(")[1].split("def _decide(")[0]
+    codes = re.findall(r'(?:unavailable\(|bad\("/at", )"([a-z-]+)"', checks)
+    section = (REFERENCE / "decisions.md").read_text(encoding="utf-8").split("## Order of the checks\n")[1]
+    outside = {"form", "journal-unavailable"}  # the first step of the list, and an append that failed
+    assert {"order-stuck", "policy-unknown", "goes-back-in-time"} <= set(codes)
+    assert [code for code in codes if code not in outside and f"`{code}`" not in section.split("\n## ")[0]] == []
+
+
 PLACED: dict[str, Any] = {
     "command": "PlaceOrder",
     "command_id": "c1",

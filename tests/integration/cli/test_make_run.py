@@ -66,10 +66,15 @@ def test_sigterm_of_make_ends_the_engine(tmp_path: Path) -> None:
         assert run.wait(60) == 0
 
 
-def test_a_taken_port_is_answered_with_a_free_one(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+@pytest.mark.parametrize(
+    ("data", "host", "repeated"),
+    [("var", "127.0.0.1", ""), ("/tmp/my shop", "127.0.0.2", " HOST=127.0.0.2 DATA='/tmp/my shop'")],
+)
+def test_a_taken_port_is_answered_with_a_free_one_and_the_other_settings(data: str, host: str, repeated: str) -> None:
+    with socket.create_server((host, 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, SCRIPT, str(tmp_path), "127.0.0.1", str(port)]
+        command = [sys.executable, SCRIPT, data, host, str(port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
-    assert re.search(rf"port {port} is taken on 127\.0\.0\.1\. Type: make run PORT=\d+$", done.stderr.strip())
+    said = rf"port {port} is taken on {re.escape(host)}\. Type: make run PORT=\d+{re.escape(repeated)}$"
+    assert re.search(said, done.stderr.strip())

@@ -24,7 +24,8 @@ def commands() -> list[str]:
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The output of each command of the page, run one after another in a folder of its own."""
     place = tmp_path_factory.mktemp("tutorial")
-    (place / "var").mkdir()
+    for line in (line for _, text in BLOCKS for line in text.splitlines() if line.startswith("mkdir -p ")):
+        (place / line.removeprefix("mkdir -p ")).mkdir(parents=True)
     (lines,) = (text for kind, text in BLOCKS if kind == "json")
     (place / "var/first.jsonl").write_text(lines, encoding="utf-8")
     own = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}

@@ -14,6 +14,7 @@ import httpx
 from infra.app import App, open_app
 from infra.server.server import create
 from infra.settings import load_settings
+from tests.presets import pinned
 
 HERE = "http://127.0.0.1"
 SYSTEM = {"kind": "system", "id": "checkout"}
@@ -100,7 +101,7 @@ def placing(order_id: str, *, policy: str = "seller-portal", quantity: int = 10,
         "buyer_id": "b-7",
         "seller_id": "s-3",
         "currency": "USD",
-        "policy": policy,
+        "policy": pinned(policy),
         "lines": [{"line": 1, "sku": "A-1", "title": "Lamp", "quantity": quantity, "unit_price": "10.00"}],
         **fields,
     }

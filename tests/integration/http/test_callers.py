@@ -26,7 +26,7 @@ TOKENS = {
 class Tokens:
     """A doorkeeper as a later one may be: by bearer token."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
+    def identify(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in TOKENS:
             raise Problem(401, "unauthenticated", "send a token", headers={"WWW-Authenticate": "Bearer"})

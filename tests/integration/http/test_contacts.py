@@ -26,7 +26,7 @@ BEA = {"address": "bea@example.org", "name": "Béa", "language": "de"}
 class HeaderAuthenticator:
     """An authenticator that trusts a header; without the header it is a trusted caller."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
+    def identify(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
         return Principal(kind or None, name)
 

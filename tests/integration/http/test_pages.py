@@ -69,9 +69,9 @@ def shop(http: Http) -> Http:
     """A marketplace with an order that waits, one that shipped in part, and one that is open."""
     for name in ("waits", "partly", "open"):
         http.post("/v1/shop/orders", placing(name, policy="peer-to-peer" if name == "waits" else "seller-portal"), "k1")
-    request = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
-    http.post("/v1/shop/orders", placing("late", policy="everything-store", ship_by="2026-01-01T00:00:00Z"), "k1")
-    http.post("/v1/shop/orders/open/cancellations", request, "k2")
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    http.post("/v1/shop/orders", placing("late", ship_by="2026-01-01T00:00:00Z"), "k1")
+    http.post("/v1/shop/orders/open/cancellations", ask, "k2")
     token = http.post("/v1/shop/orders/partly/shipments", {**notice(3), "actor": SYSTEM}, "k2").headers
     http.get("/v1/shop/orders", rescind_position=token["rescind-position"])
     return http
@@ -84,6 +84,13 @@ def test_the_list_shows_overdue_requests_at_the_top(shop: Http) -> None:
     assert "Cancellation requested 1" in words(text)
     assert "All 4" in words(text)
     assert "shipping overdue since" in words(text)
+
+
+def test_every_page_with_times_names_their_zone_at_the_top(http: Http) -> None:
+    placed = http.post("/v1/zoned/orders", placing("berlin", timezone="Europe/Berlin"), "k1").headers
+    http.get("/v1/zoned/orders", rescind_position=placed["rescind-position"])
+    assert "Placed, UTC" in words(http.get("/o/zoned").text)
+    assert "Times in Europe/Berlin" in words(http.get("/o/zoned/berlin").text)
 
 
 def test_the_filters_are_links_with_counts(shop: Http) -> None:
@@ -142,16 +149,26 @@ def test_a_request_that_waits_shows_until_when(shop: Http) -> None:
     shop.post("/v1/shop/orders/gavel/cancellations", body, "k2")
     page_text = words(shop.get("/o/shop/gavel").text)
     assert "The buyer asks to cancel the whole order: found it cheaper. The seller has until" in page_text
+    assert "Without an answer in time the request is closed, and nothing is canceled." in page_text
     assert "3 days left" in page_text or "2 days 23 h left" in page_text
 
 
 def test_offers_are_shown_with_the_time_until_which_the_buyer_may_choose(shop: Http) -> None:
     shop.post("/v1/shop/orders", placing("leaf", policy="general-store"), "k1")
-    request = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
-    shop.post("/v1/shop/orders/leaf/cancellations", request, "k2")
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    shop.post("/v1/shop/orders/leaf/cancellations", ask, "k2")
     page_text = words(shop.get("/o/shop/leaf").text)
     assert "The store offers a later date, another address, an exchange or a credit instead." in page_text
     assert "The buyer has until" in page_text
+    assert "Without a choice in time the request continues." in page_text
+
+
+@pytest.mark.parametrize("policy", ["mutual-consent", "seller-portal"])
+def test_a_request_that_stays_open_without_an_answer_says_so(shop: Http, policy: str) -> None:
+    shop.post("/v1/shop/orders", placing(policy, policy=policy), "k1")
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    shop.post(f"/v1/shop/orders/{policy}/cancellations", ask, "k2")
+    assert "Without an answer the request stays open." in words(shop.get(f"/o/shop/{policy}").text)
 
 
 def test_a_positive_verdict_has_its_end(shop: Http) -> None:
@@ -169,7 +186,28 @@ def test_a_refusal_in_the_timeline_has_its_reason_and_alternatives(shop: Http) -
     assert "Have a new order placed for the quantity, linked to this one." in page_text
 
 
-def test_the_page_of_an_order_as_of_an_instant_shows_the_instant(shop: Http) -> None:
+def test_a_refusal_says_its_times_as_the_page_does_and_names_no_command(shop: Http) -> None:
+    shop.post("/v1/shop/orders", placing("local", policy="peer-to-peer", timezone="Europe/Berlin"), "k1")
+    for request in ("r1", "r2"):
+        ask = {"actor": SYSTEM, "request_id": request, "reason": "changed_mind"}
+        shop.post("/v1/shop/orders/local/cancellations", ask, request)
+    page_text = words(shop.get("/o/shop/local").text)
+    assert "as the buyer asked by request r1, at " in page_text
+    assert re.search(r"\d{4}-\d\d-\d\dT", page_text) is None
+    assert re.search(r"\([A-Z][a-z]+[A-Z]", page_text) is None
+
+
+def test_a_page_says_where_to_answer_and_an_open_order_has_no_receipt(shop: Http) -> None:
+    page_text = words(shop.get("/o/shop/open").text)
+    assert "This page is read-only. Answer over HTTP or the command line." in page_text
+    assert "rule shipment-answers" in page_text
+    assert "Receipt" not in page_text
+    page_text = words(shop.get("/o/shop/partly").text)
+    assert "read-only" not in page_text
+    assert "Receipt proof of cancellation" in page_text
+
+
+def test_the_page_of_an_order_as_of_an_instant_says_so(shop: Http) -> None:
     placed_at = shop.get("/v1/shop/orders/partly").json()["placed_at"]
     text = shop.get(f"/o/shop/partly?as_of={placed_at}").text
     read(text)

@@ -31,7 +31,7 @@ CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
 class HeaderAuthenticator:
     """An authenticator that trusts a header."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
+    def identify(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
         return Principal(kind or None, name or "loopback")
 

@@ -78,6 +78,25 @@ def test_the_sentence_counts_only_what_the_seller_has_to_answer(queue: Http) -> 
     assert "Cancellation requested 7" in text, "the filter counts every order of this status"
 
 
+def test_the_column_to_do_says_who_has_to_do_what(queue: Http) -> None:
+    rows = queue.get("/o/acme?status=cancel_requested").text.split("<tr>")
+    named = {match[1]: words(row) for row in rows if (match := re.search(r'href="/o/acme/([a-z]+)"', row))}
+    expected = dict.fromkeys(WAITING, "answer: ") | {
+        "shipped": "nobody has to answer",
+        "decided": "nobody has to answer",
+        "offered": "waits for the buyer's choice",
+        "proposed": "waits for the buyer's answer",
+    }
+    assert {name: text for name, text in expected.items() if text not in named[name]} == {}
+    assert "choose an offer" in words(queue.get("/o/acme?q=b-7").text)
+
+
+def test_the_sentence_links_to_the_requests_that_need_an_answer(queue: Http) -> None:
+    link = '<a href="/o/acme?status=cancel_requested">3 cancellation requests'
+    assert link in queue.get("/o/acme").text
+    assert link not in queue.get("/o/acme?status=cancel_requested").text
+
+
 def test_a_buyer_sees_what_the_buyer_has_to_answer(queue: Http) -> None:
     text = words(queue.get("/o/acme?q=b-7").text)
     assert "2 cancellation requests need an answer" in text

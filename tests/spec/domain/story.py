@@ -19,6 +19,7 @@ from domain.order import Order, Stamp, fresh
 from domain.order_json import money, show
 from domain.policy import PolicyBook, PolicyDocument, read_policy_toml
 from domain.presets import presets
+from tests.presets import pinned
 
 BUYER, SELLER, SUPPORT, SYSTEM = ("buyer", "b-1"), ("seller", "s-1"), ("support", "desk"), ("system", "shop")
 WHO = {"buyer": BUYER, "seller": SELLER, "support": SUPPORT, "system": SYSTEM}
@@ -72,7 +73,7 @@ def seal(field: str, text: str) -> Sealed:
 
 
 class Story:
-    """One order, played command by command."""
+    """One order, played command by command, under version 1 of a preset unless ``preset`` names another."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Story:
         documents: tuple[PolicyDocument, ...] = (),
         market: MarketSettings = DEFAULT_MARKET,
     ) -> None:
-        self.preset = preset
+        self.preset = pinned(preset)
         self.policies = book(*documents)
         self.market = market
         self.order: Order | None = None

@@ -23,6 +23,7 @@ from schemas.codec import decode_event
 from schemas.commit import Commit
 from schemas.record import decode_record
 from schemas.wire import Malformed
+from tests.presets import pinned
 
 MORNING = parse_instant("2026-03-02T10:00:00Z")
 LIMITS = EngineLimits(poll=0, schedule=0)
@@ -55,7 +56,7 @@ class Desk:
         self.log = MemoryLog(partitions, lambda: self.clock, identity="journal", auto=auto)
         self.control_log = MemoryLog(1, lambda: self.clock, identity="control")
         self.markets: dict[str, MarketSettings] = {}
-        self.market = MarketSettings(policy=policy)
+        self.market = MarketSettings(policy=pinned(policy))
         self.vault = Vault()
         self.fates: list[Fate] = []
         self.log.plan = lambda *_: self.fates.pop(0) if self.fates else "ok"

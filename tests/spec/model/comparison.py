@@ -12,6 +12,7 @@ from domain.eligibility_queries import as_of, may
 from domain.instants import HOUR, Instant, format_instant, parse_instant
 from domain.order import Order
 from domain.presets import NAMES
+from tests.presets import pinned
 from tests.spec.acceptance.test_cases import POLICIES, Desk, market
 from tests.spec.model.drawing import USUALLY
 from tests.spec.model.model import World
@@ -71,7 +72,7 @@ class Comparison:
         self.log: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.outcomes: Counter[tuple[str, str]] = Counter()
-        placed = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": policy, **order}
+        placed = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": pinned(policy), **order}
         self.send("PlaceOrder", None, 0, placed)
 
     def send(self, name: str, by: str | None, wait: Any, fields: dict[str, Any], order_id: str = "PO-1") -> str:

@@ -31,6 +31,7 @@ from schemas.commit import (
 )
 from schemas.partitioning import partition_of
 from schemas.record import encode_record
+from tests.presets import pinned
 
 MARKET = "acme"
 MONDAY = "2026-03-02T10:00:00Z"
@@ -147,6 +148,7 @@ class History:
         """Place an order: one line of 10 units at 10.00 under seller-portal, unless ``fields`` differ."""
         lines = fields.pop("lines", [{"line": 1, "sku": "A-1", "title": "Lamp", "quantity": 10, "unit_price": "10.00"}])
         given = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", **fields}
+        given["policy"] = pinned(given["policy"])
         decided = self.send("PlaceOrder", order_id, at, lines=lines, **given)
         assert decided.refused is None, decided
         return decided

@@ -11,6 +11,7 @@ from domain.order_json import show
 from domain.policy import PolicyDocument
 from domain.whatif import Life, OtherPolicy
 from tests.effort import examples
+from tests.presets import pinned
 from tests.spec.domain.story import Story
 from tests.spec.domain.test_any_history import LOST, play, stories
 
@@ -24,7 +25,7 @@ LATER = "2026-06-01T00:00:00Z"
 
 def life_under(story: Story, policy: str, end: str | Instant = LATER) -> Life:
     """The story's order under the other policy; both lives end at ``end``."""
-    document = story.policies.named(policy)
+    document = story.policies.named(pinned(policy))
     assert document is not None
     return life_under_document(story, document, end)
 
@@ -224,7 +225,7 @@ def test_a_sellers_refused_cancellation_is_known_by_its_fingerprint() -> None:
 
 def reconstructed(story: Story) -> list[Command | NotReconstructible | None]:
     """The commands reconstructed from each commit."""
-    question = OtherPolicy(story.policies.named("big-box") or LOST, story.policies, story.market)
+    question = OtherPolicy(story.policies.named("big-box@1") or LOST, story.policies, story.market)
     found = []
     for number, (events, stamp) in enumerate(story.commits):
         life = question.live("acme/PO-1", story.commits[:number])
