@@ -15,12 +15,12 @@ from projections.tables.bookkeeping import DEAD_LETTERS, POSITIONS
 from projections.tables.canceling import CANCELLATIONS, REQUESTS
 from projections.tables.history import AUDIT_TRAIL, MESSAGES, POLICIES
 from projections.tables.money import CREDIT_MEMOS, REBILLS, REFUNDS
-from projections.tables.orders import DEADLINES, ORDER_LINES, ORDERS, SHIPMENTS
+from projections.tables.orders import DEADLINES, ORDER_LINES, ORDERS, SHIPMENTS, TRACKING_NUMBERS
 from projections.tables.shape import Cell, Column, Kind, Row, Table, Type
 from projections.tables.standing import BUYER_STANDING, SELLER_DAILY
 from projections.tables.telling import NOTIFICATIONS
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Raised with every change of a table; views of an earlier version are rebuilt from the log."""
 
 TABLES: Final = (
@@ -31,6 +31,7 @@ TABLES: Final = (
     REBILLS,
     CREDIT_MEMOS,
     SHIPMENTS,
+    TRACKING_NUMBERS,
     RETURNS,
     CASES,
     DISPUTES,
@@ -74,6 +75,7 @@ __all__ = [
     "SELLER_DAILY",
     "SHIPMENTS",
     "TABLES",
+    "TRACKING_NUMBERS",
     "Cell",
     "Column",
     "Kind",

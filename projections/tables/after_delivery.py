@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from projections.tables.shape import MARKETPLACE, ORDER_ID, SELLER_ID, Column, Table, flag, instant, number, text
+from projections.tables.shape import (
+    MARKETPLACE,
+    ORDER_ID,
+    SELLER_ID,
+    Column,
+    Table,
+    flag,
+    folded,
+    instant,
+    number,
+    text,
+)
 
 RETURNS: Final = Table(
     "returns",
@@ -60,7 +71,11 @@ CASES: Final = Table(
         text("awaits", "Kinds of evidence that the buyer was asked for and has not given, comma-separated."),
         instant("ended_at", "When it was accepted or decided (recorded).", empty=True),
     ),
-    (("marketplace", "status", "due_at"), ("marketplace", "seller_id", "status", "due_at")),
+    (
+        ("marketplace", "status", "due_at"),
+        ("marketplace", "seller_id", "status", "due_at"),
+        (folded("case_id"), "marketplace", "order_id"),
+    ),
 )
 
 DISPUTES: Final = Table(
@@ -87,7 +102,11 @@ DISPUTES: Final = Table(
         flag("appealed", "1 once the decision was appealed: the next one is final."),
         number("decisions", "How often it was decided."),
     ),
-    (("marketplace", "status", "opened_at"), ("marketplace", "seller_id", "status", "opened_at")),
+    (
+        ("marketplace", "status", "opened_at"),
+        ("marketplace", "seller_id", "status", "opened_at"),
+        (folded("ticket"), "marketplace", "order_id"),
+    ),
 )
 
 EVIDENCE: Final = Table(
