@@ -59,7 +59,7 @@ def says(kind: str) -> Any:
     return precondition(lambda self: self.may_say(kind))(said)
 
 
-ORDINARY = 1_000
+ORDINARY = 500
 """Stories of `make test`."""
 STORIES = 2_000
 """Of one search, which keeps all of them in memory."""
