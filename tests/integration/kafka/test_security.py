@@ -191,13 +191,18 @@ CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, 
 def test_who_may_not_connect_is_told_why(shop: Shop, case: str, client: Callable[[str, str, Security], Client]) -> None:
     said, made = CONNECTING[case]
     servers, security = made(shop.broker, shop.security)
-    with pytest.raises(JournalUnavailable) as told:
-        client(servers, f"{shop.prefix}.journal", security).describe(2.5)
+    wanted = [said.format(user=shop.name)]
     if "with this password" in said and client is PythonClient:
         # it may read the end of the connection before the broker's reason, and then names the password among others
-        said = "the user '" + ("nobody" if "nobody" in said else "{user}") + "'"
-        assert "password" in str(told.value)
-    assert said.format(user=shop.name) in str(told.value)
+        wanted = [f"the user '{'nobody' if 'nobody' in said else shop.name}'", "password"]
+    message = ""
+    for within in (0.5, 1.0, 2.5, 5.0):  # it waits that long, and a busy machine needs longer to hear the reason
+        with pytest.raises(JournalUnavailable) as told:
+            client(servers, f"{shop.prefix}.journal", security).describe(within)
+        message = str(told.value)
+        if all(each in message for each in wanted):
+            return
+    pytest.fail(f"{wanted} is not in: {message}")
 
 
 def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(shop: Shop) -> None:
