@@ -10,6 +10,7 @@ from projections.audit_trail import audit_trail, message_sent, policy_published
 from projections.cancellations import cancellations
 from projections.changes import Change, CommitView, EventView
 from projections.notifications import notifications
+from projections.tracking_numbers import SOURCES, tracking_numbers
 
 Projection = Callable[[CommitView, EventView], Iterable[Change]]
 
@@ -40,6 +41,8 @@ def journal_changes(view: CommitView) -> Iterator[Change]:
         if any(at.event.__class__ in CANCELING for at in view.events):
             yield from cancellations(view)
             yield from dashboards.canceled(view)
+        if any(at.event.__class__ in SOURCES for at in view.events):
+            yield from tracking_numbers(view)
         yield from notifications(view)
 
 

@@ -262,7 +262,8 @@ LIST: Final[Schema] = {
         *MARKETPLACE,
         _query(
             "q",
-            "Orders with this PO number, order id, reference, tracking number or SKU, or whose PO number begins so.",
+            "Orders with this PO number, order id, reference, tracking number, SKU, checkout id, shipment id, case id "
+            "or support ticket, or whose PO number begins so.",
         ),
         _query("po", "Only orders with this PO number or, if there is none, whose PO number begins with it."),
         _query("seller", "Only orders of this seller."),

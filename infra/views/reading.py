@@ -167,14 +167,19 @@ class Reading(ABC):
         return [row for row in rows if _is_of(row, of)]
 
     def matching(self, of: OrderFilter, q: str, limit: int = 100) -> list[Row]:
-        """Orders whose PO number or order id begins with ``q``. If there are too few, also orders with a parcel of this
-        tracking number or a line of this SKU. The case of ASCII letters does not matter."""
+        """Orders whose PO number or order id begins with ``q``. If there are too few, also orders with exactly this
+        tracking number, SKU, checkout, shipping notice, case or support ticket. The case of ASCII letters does not
+        matter."""
         found: dict[str, Row] = {}
         for look in (
             partial(self._pos_beginning, of, q, limit),
             partial(self._ids_beginning, of, q, limit),
-            partial(self._having, "shipments", "tracking_number", of, q, limit),
+            partial(self._having, "tracking_numbers", "tracking_number", of, q, limit),
             partial(self._having, "order_lines", "sku", of, q, limit),
+            partial(self._of_checkout, of, q, limit),
+            partial(self._having, "shipments", "shipment_id", of, q, limit),
+            partial(self._having, "cases", "case_id", of, q, limit),
+            partial(self._having, "disputes", "ticket", of, q, limit),
         ):
             if len(found) < limit:
                 found |= {row["order_id"]: row for row in look() if row["order_id"] not in found}
@@ -195,20 +200,27 @@ class Reading(ABC):
 
     def _having(self, table: str, column: str, of: OrderFilter, value: str, limit: int) -> list[Row]:
         """Orders with a row in another table that has this text."""
-        narrow, parameters = self._narrowed(of, "orders.")
+        narrow, parameters = self._narrowed(of)
         return self.query(
-            f"SELECT orders.* FROM {table} JOIN orders ON orders.marketplace = {table}.marketplace "
-            f"AND orders.order_id = {table}.order_id "
-            f"WHERE {table}.marketplace = ? AND {folded(f'{table}.{column}')} = ?{narrow} "
-            f"ORDER BY {table}.order_id LIMIT ?",
-            (of.marketplace, fold(value), *parameters, limit),
+            "SELECT * FROM orders WHERE marketplace = ? AND order_id IN "
+            f"(SELECT order_id FROM {table} WHERE marketplace = ? AND {folded(column)} = ?){narrow} "
+            "ORDER BY order_id LIMIT ?",
+            (of.marketplace, of.marketplace, fold(value), *parameters, limit),
         )
 
-    def _narrowed(self, of: OrderFilter, prefix: str = "") -> tuple[str, list[Cell]]:
+    def _of_checkout(self, of: OrderFilter, checkout: str, limit: int) -> list[Row]:
+        narrow, parameters = self._narrowed(of)
+        return self.query(
+            f"SELECT * FROM orders WHERE marketplace = ? AND {folded('checkout_id')} = ?{narrow} "
+            "ORDER BY order_id LIMIT ?",
+            (of.marketplace, fold(checkout), *parameters, limit),
+        )
+
+    def _narrowed(self, of: OrderFilter) -> tuple[str, list[Cell]]:
         """Further conditions, which use no index."""
         given = {"seller_id": of.seller, "buyer_id": of.buyer, "status": of.status}
         wanted = {name: value for name, value in given.items() if value is not None}
-        return "".join(f" AND {self.without_index(prefix + name)} = ?" for name in wanted), [*wanted.values()]
+        return "".join(f" AND {self.without_index(name)} = ?" for name in wanted), [*wanted.values()]
 
     def orders(self, of: OrderFilter, after: str | None = None, limit: int = 50) -> Page:
         """A page of orders, newest first. ``after`` is the ``next`` of the previous page. BadCursor."""

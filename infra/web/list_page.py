@@ -52,8 +52,7 @@ def search(reading: Reading, marketplace: str, q: str, status: str | None, after
 def _search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> MatchingOrders:
     """Find orders by ``q``; without it, list all of them.
 
-    Tries, in this order: PO number, order id or reference; seller; buyer; the beginning of a PO number, a tracking
-    number or a SKU.
+    Tries, in this order: PO number, order id or reference; seller; buyer; what ``Reading.matching`` finds.
     """
     if not q:
         return _listed(reading, OrderFilter(marketplace, status=status), after)

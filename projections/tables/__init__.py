@@ -16,11 +16,11 @@ from projections.tables.canceling import CANCELLATIONS, REQUESTS
 from projections.tables.history import AUDIT_TRAIL, MESSAGES, POLICIES
 from projections.tables.money import CREDIT_MEMOS, REBILLS, REFUNDS
 from projections.tables.notifications import NOTIFICATIONS
-from projections.tables.orders import DEADLINES, ORDER_LINES, ORDERS, SHIPMENTS
+from projections.tables.orders import DEADLINES, ORDER_LINES, ORDERS, SHIPMENTS, TRACKING_NUMBERS
 from projections.tables.shape import Cell, Column, Kind, Row, Table, Type
 from projections.tables.standing import BUYER_STANDING, SELLER_DAILY
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Raised with every change of a table; views of an earlier version are rebuilt from the log."""
 
 TABLES: Final = (
@@ -31,6 +31,7 @@ TABLES: Final = (
     REBILLS,
     CREDIT_MEMOS,
     SHIPMENTS,
+    TRACKING_NUMBERS,
     RETURNS,
     CASES,
     DISPUTES,
@@ -74,6 +75,7 @@ __all__ = [
     "SELLER_DAILY",
     "SHIPMENTS",
     "TABLES",
+    "TRACKING_NUMBERS",
     "Cell",
     "Column",
     "Kind",

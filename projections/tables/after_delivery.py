@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from projections.tables.shape import MARKETPLACE, ORDER_ID, SELLER_ID, Column, Table, flag, instant, number, text
+from projections.tables.shape import (
+    MARKETPLACE,
+    ORDER_ID,
+    SELLER_ID,
+    Column,
+    Table,
+    flag,
+    folded,
+    instant,
+    number,
+    text,
+)
 
 RETURNS: Final = Table(
     "returns",
@@ -71,7 +82,11 @@ CASES: Final = Table(
         text("awaits", "Kinds of evidence that were requested from the buyer and are still missing, comma-separated."),
         instant("ended_at", "When it was recorded that the case was accepted or decided.", empty=True),
     ),
-    (("marketplace", "status", "due_at"), ("marketplace", "seller_id", "status", "due_at")),
+    (
+        ("marketplace", "status", "due_at"),
+        ("marketplace", "seller_id", "status", "due_at"),
+        (folded("case_id"), "marketplace", "order_id"),
+    ),
 )
 
 DISPUTES: Final = Table(
@@ -102,7 +117,11 @@ DISPUTES: Final = Table(
         flag("appealed", "1 once the decision was appealed, otherwise 0. The decision after an appeal is final."),
         number("decisions", "Number of decisions."),
     ),
-    (("marketplace", "status", "opened_at"), ("marketplace", "seller_id", "status", "opened_at")),
+    (
+        ("marketplace", "status", "opened_at"),
+        ("marketplace", "seller_id", "status", "opened_at"),
+        (folded("ticket"), "marketplace", "order_id"),
+    ),
 )
 
 EVIDENCE: Final = Table(

@@ -81,6 +81,7 @@ ORDERS: Final = Table(
         (folded("po_number"), "marketplace"),
         ("marketplace", folded("po_number"), "order_id"),
         ("marketplace", folded("order_id")),
+        ("marketplace", folded("checkout_id"), "order_id"),
         ("marketplace", "placed_at", "order_id"),
         ("marketplace", "status", "placed_at", "order_id"),
         ("marketplace", "seller_id", "placed_at", "order_id"),
@@ -148,7 +149,25 @@ SHIPMENTS: Final = Table(
             empty=True,
         ),
     ),
-    (("marketplace", "seller_id", "occurred_at"), (folded("tracking_number"), "marketplace", "order_id")),
+    (("marketplace", "seller_id", "occurred_at"), (folded("shipment_id"), "marketplace", "order_id")),
+)
+
+TRACKING_NUMBERS: Final = Table(
+    "tracking_numbers",
+    "facts",
+    4,
+    "One row each time that a command gave a tracking number: search finds the order by it.",
+    (
+        MARKETPLACE,
+        ORDER_ID,
+        text("tracking_number", "The carrier's number."),
+        number("position", "Position of its event (audit_trail)."),
+        text("source", "shipment (a shipping notice), tracking (a scan), shipped_after_cancel, or return."),
+        text("carrier", "Who carries it.", empty=True),
+        text("ref", "The shipping notice or the return that it is of, where one was named.", empty=True),
+        instant("named_at", "When it was given (recorded)."),
+    ),
+    ((folded("tracking_number"), "marketplace", "order_id"),),
 )
 
 DEADLINES: Final = Table(

@@ -27,6 +27,7 @@ from projections.tables import (
     RETURNS,
     SHIPMENTS,
     TABLES,
+    TRACKING_NUMBERS,
     Cell,
     Row,
     Table,
@@ -230,9 +231,17 @@ def searched(views: DatabaseViews) -> DatabaseViews:
             order_row("A-12", po_number="po-4712", seller_id="s-2", placed_at=NOON + HOUR),
             order_row("b-1", po_number="PO-4711", marketplace="other"),
             order_row("C", po_number="ÄRGER~1_%", status="shipped", placed_at=NOON),
-            order_row("D", po_number="PO-47", placed_at=NOON + MINUTE),
+            order_row("D", po_number="PO-47", placed_at=NOON + MINUTE, checkout_id="Cart-9"),
         ],
-        shipments=[row_of(SHIPMENTS, order_id="C", shipment_id="n1", tracking_number="1Z999AA1")],
+        shipments=[row_of(SHIPMENTS, order_id="C", shipment_id="ASN-n1", tracking_number="1Z999AA1")],
+        tracking_numbers=[
+            row_of(TRACKING_NUMBERS, order_id="C", tracking_number="1Z999AA1", source="shipment"),
+            row_of(TRACKING_NUMBERS, order_id="C", tracking_number="1Z999AA1", source="tracking", position=1),
+            row_of(TRACKING_NUMBERS, order_id="D", tracking_number="1z999aa1", source="return"),
+            row_of(TRACKING_NUMBERS, order_id="b-1", marketplace="other", tracking_number="1Z999AA1"),
+        ],
+        cases=[row_of(CASES, order_id="A-1", case_id="Case-7")],
+        disputes=[row_of(DISPUTES, order_id="A-12", dispute_id="d1", ticket="T-1000")],
         order_lines=[
             row_of(ORDER_LINES, order_id="A-12", line=1, sku="Lamp-Red"),
             row_of(ORDER_LINES, order_id="A-12", line=2, sku="Lamp-Red"),
@@ -249,10 +258,14 @@ def searched(views: DatabaseViews) -> DatabaseViews:
         ("PO-4", ["D", "A-1", "A-12"]),
         ("a-1", ["A-1", "A-12"]),
         ("c", ["C"]),
-        ("1z999aa1", ["C"]),
+        ("1z999aa1", ["C", "D"]),
         ("1Z999", []),
         ("lamp-red", ["A-12", "D"]),
         ("lamp", []),
+        ("cart-9", ["D"]),
+        ("asn-N1", ["C"]),
+        ("case-7", ["A-1"]),
+        ("t-1000", ["A-12"]),
         ("Ärger~1_%", ["C"]),
         ("ärger", []),
         ("%", []),
@@ -265,6 +278,26 @@ def test_an_order_is_found_by_any_number_that_people_have(searched: DatabaseView
     assert [row["order_id"] for row in searched.matching(OrderFilter("acme"), q)] == expected
 
 
+@pytest.mark.parametrize(
+    ("number", "expected"), [("SENT-20", ["PO-20"]), ("AHEAD-21", ["PO-21"]), ("1Z9", ["PO-6"]), ("BACK-10", ["PO-10"])]
+)
+def test_an_order_is_found_by_a_tracking_number_of_any_source(
+    views: DatabaseViews, number: str, expected: list[str]
+) -> None:
+    made = history()
+    parcel, at = {"actor": "seller", "carrier": "DHL"}, "2026-03-06T10:00:00Z"
+    for order_id in ("PO-20", "PO-21"):
+        made.place(order_id)
+    for command, order_id, fields in (
+        ("Ship", "PO-20", {"tracking_number": "SENT-20", "shipment_id": "asn-1"}),
+        ("StartTracking", "PO-21", {"tracking_number": "AHEAD-21"}),
+        ("StartReturn", "PO-10", {"tracking_number": "BACK-10", "about": "case-a"}),
+    ):
+        assert made.say(command, order_id, at, **parcel, **fields).refused is None
+    project(made, views)
+    assert [row["order_id"] for row in views.matching(OrderFilter("acme"), number.lower())] == expected
+
+
 def test_a_search_is_narrowed_and_bounded(searched: DatabaseViews) -> None:
     ids = lambda of, limit=100: [row["order_id"] for row in searched.matching(of, "po-", limit)]  # noqa: E731
     assert ids(OrderFilter("acme", seller="s-1")) == ["A-1"]
@@ -272,6 +305,8 @@ def test_a_search_is_narrowed_and_bounded(searched: DatabaseViews) -> None:
     assert ids(OrderFilter("acme"), 2) == ["D", "A-1"]
     lamps = searched.matching(OrderFilter("acme", seller="s-2"), "lamp-red")
     assert [row["order_id"] for row in lamps] == ["A-12"]
+    parcels = searched.matching(OrderFilter("acme", status="shipped"), "1Z999AA1", 1)
+    assert [row["order_id"] for row in parcels] == ["C"]
 
 
 def test_a_po_number_is_found_in_any_case_and_its_beginnings_are_paged(searched: DatabaseViews) -> None:

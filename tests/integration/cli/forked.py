@@ -18,13 +18,17 @@ from tempfile import TemporaryDirectory
 
 HERE = pathlib.Path(__file__)
 LOADED = (
+    "holidays.countries",
     "infra.app",
+    "infra.cli.commands",
     "infra.cli.importing",
+    "infra.cli.main",
     "infra.cli.order",
     "infra.cli.policy",
     "infra.importing.pipeline",
     "infra.projection.runner",
 )
+"""``holidays.countries`` has a module for each country, which every call that needs a calendar would load anew."""
 CLIENT = """
 import array, json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)

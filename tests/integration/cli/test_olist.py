@@ -257,6 +257,7 @@ def real() -> pathlib.Path:
     return REAL
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("cases")
 def test_the_real_folder_is_accounted_for_order_by_order(store: Store, real: pathlib.Path) -> None:
     report = store.place / "report.jsonl"

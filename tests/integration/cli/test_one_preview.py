@@ -1,6 +1,7 @@
 """HTTP and the command line show the same preview in the same situation, and the command does what the preview
 shows."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,15 +93,22 @@ def test_http_and_the_command_line_show_equal_previews_in_every_case(cases: Stor
 # ---- a deadline that is due and not fired ---------------------------------------------------------------------------
 
 
-@pytest.fixture
-def overdue(tmp_path: Path) -> Store:
+@pytest.fixture(scope="module")
+def overdue_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that nobody runs, with an order whose late-ship deadline passed after its server had stopped."""
-    with served(tmp_path) as http:
+    folder = tmp_path_factory.mktemp("overdue")
+    with served(folder) as http:
         due = http.app.clock() + 2 * SECOND
         assert place(http, ship_by=format_instant(due - 4 * DAY)).status_code == 201
     while clock() <= due:
         time.sleep(0.02)
-    return Store(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def overdue(overdue_store: Path, tmp_path: Path) -> Store:
+    """A copy of the overdue store, which the test may change."""
+    return Store(shutil.copytree(overdue_store, tmp_path / "store"))
 
 
 def place(http: Http, **fields: Any) -> Any:

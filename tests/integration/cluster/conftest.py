@@ -13,6 +13,17 @@ from tests.postgresql.fixtures import new_schema
 from tests.postgresql.server import Server
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that ``test_elsewhere`` borrows, `make test` runs the first example and `make test-long` the rest."""
+    seen: set[str] = set()
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.name == "test_elsewhere.py":
+            if item.originalname in seen:
+                item.add_marker("slow")
+            seen.add(item.originalname)
+
+
 @pytest.fixture(scope="session")
 def pair(kafka: Kafka, postgresql_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
     """Both are ready, and have partitions."""

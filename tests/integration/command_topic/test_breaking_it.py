@@ -106,7 +106,7 @@ def killed_repeatedly(stage: Stage, kills: int, seed: int) -> None:
 
 
 def test_an_engine_that_is_killed_repeatedly_answers_each_input_once(stage: Stage) -> None:
-    killed_repeatedly(stage, 5, 1)
+    killed_repeatedly(stage, 3, 1)
 
 
 @pytest.mark.slow

@@ -26,6 +26,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
             assert http.post("/v1/acme/orders", body, name).status_code == 201
         sent = {"actor": SYSTEM, "shipment_id": "asn-1", "carrier": "UPS", "tracking_number": "1Z999AA1"}
         assert http.post("/v1/acme/orders/A-2/shipments", sent, "ship").status_code == 200
+        scanned = {"actor": SYSTEM, "carrier": "UPS", "tracking_number": "1Z999AA3"}
+        assert http.post("/v1/acme/orders/A-3/tracking", scanned, "scan").status_code == 200
         assert http.app.views is not None
         assert http.app.views.catch_up(30)
         yield http
@@ -71,6 +73,8 @@ def test_a_status_that_there_is_not_is_named_with_those_there_are(shop: Http, pa
         ("q=a-", ["A-1", "A-2", "A-3"]),
         ("q=PO-4711", ["A-1"]),
         ("q=1z999aa1", ["A-2"]),
+        ("q=1z999aa3", ["A-3"]),
+        ("q=ASN-1", ["A-2"]),
         ("q=LAMP-RED", ["A-3"]),
         ("q=lamp-red&status=shipped", []),
         ("q=%20A-1%20", ["A-1"]),
@@ -84,7 +88,7 @@ def test_the_numbers_that_people_have_find_orders(shop: Http, query: str, expect
 
 
 @pytest.mark.parametrize(
-    ("q", "orders"), [("po-471", ["A-1", "A-2", "A-3"]), ("1Z999AA1", ["A-2"]), ("lamp-red", ["A-3"]), ("s-4", ["A-2"])]
+    ("q", "orders"), [("po-471", ["A-1", "A-2", "A-3"]), ("1Z999AA3", ["A-3"]), ("lamp-red", ["A-3"]), ("s-4", ["A-2"])]
 )
 def test_the_search_of_the_page_finds_the_same_orders(shop: Http, q: str, orders: list[str]) -> None:
     text = shop.get(f"/o/acme?q={q}").text

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from infra.diagnostics import examine
 from infra.projection.replaying import run_replay
 from infra.settings import Settings, load_settings
 from infra.store.reader import open_reader
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin, cut_front, make_topic
 from tests.integration.http.client import Http
@@ -30,14 +32,40 @@ from tests.spec.store.making import Chain, record
 pytestmark = [pytest.mark.kafka]
 
 
+@dataclass(frozen=True)
+class Topics:
+    """A broker, and the prefix of a journal's topics on it."""
+
+    servers: str
+    prefix: str = "shop"
+
+    @property
+    def journal(self) -> str:
+        return f"{self.prefix}.journal"
+
+    @property
+    def control(self) -> str:
+        return f"{self.prefix}.control"
+
+
 @pytest.fixture
 def one(cluster: Callable[..., LocalCluster]) -> LocalCluster:
+    """A broker of the test's own, which it breaks."""
     return cluster(1)
 
 
-def settings_of(one: LocalCluster, directory: Path, **more: Any) -> Settings:
+@pytest.fixture
+def shop(kafka: Kafka) -> Topics:
+    """Topics of the test's own on the shared broker."""
+    return Topics(kafka.servers, kafka.prefix())
+
+
+def settings_of(shop: Topics, directory: Path, **more: Any) -> Settings:
     return load_settings(
-        journal=f"kafka://{one.servers}/shop?partitions=1", directory=str(directory), append_within=3.0, **more
+        journal=f"kafka://{shop.servers}/{shop.prefix}?partitions=1",
+        directory=str(directory),
+        append_within=3.0,
+        **more,
     )
 
 
@@ -68,7 +96,7 @@ def submit(app: App, number: int) -> Outcome:
 def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
     one: LocalCluster, tmp_path: Path
 ) -> None:
-    settings = settings_of(one, tmp_path)
+    settings = settings_of(Topics(one.servers), tmp_path)
     with open_app(settings, AppOptions(views=False)) as app:
         assert {outcome.kind for outcome in work(app, 5)} <= {"accepted", "refused"}
         one.node(1).freeze()
@@ -96,7 +124,7 @@ def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
 
 
 def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: LocalCluster, tmp_path: Path) -> None:
-    settings = settings_of(one, tmp_path)
+    settings = settings_of(Topics(one.servers), tmp_path)
     with open_app(settings, AppOptions(views=False)) as app:
         work(app, 5)
         ends = app.journal.end(0)
@@ -114,14 +142,15 @@ def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: Loc
     assert any("ends at offset" in finding.said for finding in wrong), wrong
 
 
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_start(
-    one: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shop: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Settings, "timings", Timings(check_begins=0.2))
-    settings = settings_of(one, tmp_path)
+    settings = settings_of(shop, tmp_path)
     with open_app(settings, AppOptions(views=False)) as app:
         work(app, 5)
-        cut_front(one.servers, "shop.journal", 0, 3)
+        cut_front(shop.servers, shop.journal, 0, 3)
         answers: list[Outcome] = []
 
         def stopped() -> bool:
@@ -141,7 +170,7 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
         assert submit(app, 1000).rule == "partition-stopped"
     assert "the log begins at offset 3" in capsys.readouterr().err
     findings = {finding.part: finding for finding in examine(settings) if finding.state == "wrong"}
-    assert findings.keys() >= {"shop.journal", "journal", "local state 0"}
+    assert findings.keys() >= {shop.journal, "journal", "local state 0"}
     for finding in findings.values():
         assert "offset" in finding.said
         assert "keep local state" in finding.do
@@ -150,17 +179,18 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
     assert "so orders are read from local state" in capsys.readouterr().err
 
 
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_a_process_that_has_not_read_the_front_of_a_cut_log_calls_no_order_unknown(
-    one: LocalCluster, tmp_path: Path
+    shop: Topics, tmp_path: Path
 ) -> None:
-    settings = settings_of(one, tmp_path)
+    settings = settings_of(shop, tmp_path)
     with open_app(settings) as app:
         work(app, 5)
         assert app.views is not None
         assert app.views.catch_up(TIMEOUT)
         checked = run_replay(settings, check=True)
         assert (checked.clean, checked.confirmed, checked.records > 10) == (True, True, True)
-        cut_front(one.servers, "shop.journal", 0, app.journal.end(0) - 1)
+        cut_front(shop.servers, shop.journal, 0, app.journal.end(0) - 1)
     [wrong] = run_replay(settings, check=True).wrong
     assert wrong.startswith("partition 0: the log begins at offset")
     with pytest.raises(LogChanged, match="The views were left as they are"):
@@ -180,11 +210,12 @@ def test_a_process_that_has_not_read_the_front_of_a_cut_log_calls_no_order_unkno
     with pytest.raises(LogCut):
         open_reader(settings)
     with pytest.raises(LogCut):
-        open_app(settings_of(one, tmp_path / "another machine"), AppOptions(views=False))
+        open_app(settings_of(shop, tmp_path / "another machine"), AppOptions(views=False))
 
 
-def test_foreign_records_in_a_shared_log_do_not_prevent_rebuilding_views(one: LocalCluster, tmp_path: Path) -> None:
-    settings = settings_of(one, tmp_path)
+@pytest.mark.xdist_group(SECOND_GROUP)
+def test_foreign_records_in_a_shared_log_do_not_prevent_rebuilding_views(shop: Topics, tmp_path: Path) -> None:
+    settings = settings_of(shop, tmp_path)
     chain = Chain("acme/PO-stranger")
     chain.next("A")
     with open_app(settings) as app:
@@ -201,14 +232,15 @@ def test_foreign_records_in_a_shared_log_do_not_prevent_rebuilding_views(one: Lo
     assert run_replay(settings, check=True).wrong == report.notes, "nothing marks it as a stranger's"
 
 
-def test_topics_that_are_recreated_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:
-    settings = settings_of(one, tmp_path)
+@pytest.mark.xdist_group(SECOND_GROUP)
+def test_topics_that_are_recreated_under_a_running_engine_stop_it(shop: Topics, tmp_path: Path) -> None:
+    settings = settings_of(shop, tmp_path)
     with open_app(settings, AppOptions(views=False)) as app:
         work(app, 3)
-        with admin(one.servers) as admin_client:
-            admin_client.delete_topics(["shop.journal"])
-        wait_until(lambda: described(one, "shop.journal") != 0)
-        make_topic(one.servers, "shop.journal", 1)
+        with admin(shop.servers) as admin_client:
+            admin_client.delete_topics([shop.journal])
+        wait_until(lambda: described(shop, shop.journal) != 0)
+        make_topic(shop.servers, shop.journal, 1)
         answers: list[Outcome] = []
 
         def stopped() -> bool:
@@ -221,31 +253,33 @@ def test_topics_that_are_recreated_under_a_running_engine_stop_it(one: LocalClus
         assert submit(app, 1000).rule == "partition-stopped"
 
 
-def test_nothing_new_is_made_where_something_is_missing(one: LocalCluster, tmp_path: Path) -> None:
-    settings = settings_of(one, tmp_path)
+@pytest.mark.xdist_group(SECOND_GROUP)
+def test_nothing_new_is_made_where_something_is_missing(shop: Topics, tmp_path: Path) -> None:
+    settings = settings_of(shop, tmp_path)
     with open_app(settings, AppOptions(views=False)):
         pass
-    with admin(one.servers) as admin_client:
-        admin_client.delete_topics(["shop.journal"])
-    wait_until(lambda: described(one, "shop.journal") != 0)
+    with admin(shop.servers) as admin_client:
+        admin_client.delete_topics([shop.journal])
+    wait_until(lambda: described(shop, shop.journal) != 0)
     with pytest.raises(JournalUnavailable, match="is missing, but the control log says"):
         open_app(settings, AppOptions(views=False))
-    with admin(one.servers) as admin_client:
-        admin_client.delete_topics(["shop.control"])
-    wait_until(lambda: described(one, "shop.control") != 0)
+    with admin(shop.servers) as admin_client:
+        admin_client.delete_topics([shop.control])
+    wait_until(lambda: described(shop, shop.control) != 0)
     with pytest.raises(JournalUnavailable, match="has local state of a journal there"):
         open_app(settings, AppOptions(views=False))
 
 
-def test_another_number_of_partitions_refuses_to_start(one: LocalCluster, tmp_path: Path) -> None:
-    settings = settings_of(one, tmp_path)
+@pytest.mark.xdist_group(SECOND_GROUP)
+def test_another_number_of_partitions_refuses_to_start(shop: Topics, tmp_path: Path) -> None:
+    settings = settings_of(shop, tmp_path)
     with open_app(settings, AppOptions(views=False)):
         pass
-    more = load_settings(journal=f"kafka://{one.servers}/shop?partitions=2", directory=str(tmp_path))
+    more = load_settings(journal=f"kafka://{shop.servers}/{shop.prefix}?partitions=2", directory=str(tmp_path))
     with pytest.raises(JournalMismatch, match="has 1 partition, not 2"):
         open_app(more, AppOptions(views=False))
-    with admin(one.servers) as admin_client:
-        admin_client.create_partitions({"shop.journal": 2})
+    with admin(shop.servers) as admin_client:
+        admin_client.create_partitions({shop.journal: 2})
     with pytest.raises(JournalMismatch, match="the control log says 1 partition, the journal has 2"):
         open_app(more, AppOptions(views=False))
 
@@ -254,7 +288,7 @@ def is_accepted(app: App, number: int) -> bool:
     return submit(app, number).effective.kind == "accepted"
 
 
-def described(one: LocalCluster, topic: str) -> int:
-    with admin(one.servers) as admin_client:
+def described(shop: Topics, topic: str) -> int:
+    with admin(shop.servers) as admin_client:
         code: int = admin_client.describe_topics([topic])[0]["error_code"]
         return code

@@ -193,13 +193,18 @@ def test_a_client_that_may_not_connect_gets_the_reason(
 ) -> None:
     expected, made = CONNECTING[case]
     servers, security = made(shop.broker, shop.security)
-    with pytest.raises(JournalUnavailable) as raised:
-        client(servers, f"{shop.prefix}.journal", security).describe(2.5)
+    wanted = [expected.format(user=shop.name)]
     if "with this password" in expected and client is PythonClient:
         # it may read the end of the connection before the broker's reason, and then names the password among others
-        expected = "the user '" + ("nobody" if "nobody" in expected else "{user}") + "'"
-        assert "password" in str(raised.value)
-    assert expected.format(user=shop.name) in str(raised.value)
+        wanted = [f"the user '{'nobody' if 'nobody' in expected else shop.name}'", "password"]
+    message = ""
+    for within in (0.5, 1.0, 2.5, 5.0):  # it waits that long, and a busy machine needs longer to hear the reason
+        with pytest.raises(JournalUnavailable) as raised:
+            client(servers, f"{shop.prefix}.journal", security).describe(within)
+        message = str(raised.value)
+        if all(each in message for each in wanted):
+            return
+    pytest.fail(f"{wanted} is not in: {message}")
 
 
 def test_creating_topics_reports_a_wrong_password_and_a_missing_acl(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from domain.instants import SECOND, Instant, format_instant
 from infra.app import open_app
 from infra.runtime.clock import clock
 from infra.settings import load_settings
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster, Node
 from tests.broker.topics import admin, make_topic
 from tests.chaos.oracles import log
@@ -26,10 +27,9 @@ from tests.integration.kafka.waiting import wait_until
 from tests.simulation.oracles import deadlines, decoded
 from tests.simulation.reader import read
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.xdist_group("served in an outage"),
-]  # two workers would have two of all this
+pytestmark = [pytest.mark.kafka]
+ALONE = pytest.mark.xdist_group("served in an outage")
+"""Tests with brokers of their own: two workers would have two of all this."""
 
 _numbers = itertools.count()
 
@@ -38,11 +38,10 @@ SMALL = 6 * 1024 * 1024
 
 
 @contextmanager
-def serving(servers: str, directory: Path) -> Iterator[Http]:
-    """An engine on the topics of ``shop``, and the API in front of it."""
-    settings = load_settings(
-        journal=f"kafka://{servers}/shop?partitions=1", directory=str(directory), append_within=3.0, answer_within=5.0
-    )
+def serving(servers: str, directory: Path, prefix: str = "shop") -> Iterator[Http]:
+    """An engine on the topics of a prefix, and the API in front of it."""
+    journal = f"kafka://{servers}/{prefix}?partitions=1"
+    settings = load_settings(journal=journal, directory=str(directory), append_within=3.0, answer_within=5.0)
     with open_app(settings) as app:
         http = Http(app)
         try:
@@ -119,6 +118,7 @@ def fill(disk: Path) -> None:
     assert shutil.disk_usage(disk).free == 0
 
 
+@ALONE
 @pytest.mark.root
 def test_a_disk_that_is_full_turns_commands_away_until_there_is_room(
     cluster: Callable[..., LocalCluster], tmp_path: Path
@@ -137,6 +137,7 @@ def test_a_disk_that_is_full_turns_commands_away_until_there_is_room(
             an_outage(http, lambda: fill(node.logs), make_room, silent=True)
 
 
+@ALONE
 def test_too_few_replicas_turn_commands_away_until_they_are_back(
     cluster: Callable[..., LocalCluster], tmp_path: Path
 ) -> None:
@@ -164,10 +165,10 @@ class Clocks:
         return clock() + self.off.get(threading.get_ident(), 0)
 
     @contextmanager
-    def engine(self, servers: str, directory: Path, off: int) -> Iterator[Http]:
+    def engine(self, kafka: Kafka, prefix: str, directory: Path, off: int) -> Iterator[Http]:
         """An engine with a clock of its own: what its threads read."""
         before = set(threading.enumerate())
-        with serving(servers, directory) as http:
+        with serving(kafka.servers, directory, prefix) as http:
             self.off |= {thread.ident: off for thread in set(threading.enumerate()) - before}
             yield http
 
@@ -184,11 +185,11 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     return Clocks(monkeypatch)
 
 
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_an_engine_whose_clock_is_off_the_logs_answers_503_until_it_is_right(
-    cluster: Callable[..., LocalCluster], tmp_path: Path, clocks: Clocks
+    kafka: Kafka, tmp_path: Path, clocks: Clocks
 ) -> None:
-    one = cluster(1)
-    with clocks.engine(one.servers, tmp_path, 0) as http:
+    with clocks.engine(kafka, kafka.prefix(), tmp_path, 0) as http:
         order = http.place()
         for thread in clocks.off:
             clocks.off[thread] = 60 * SECOND
@@ -203,13 +204,14 @@ def test_an_engine_whose_clock_is_off_the_logs_answers_503_until_it_is_right(
         assert retried.status_code == 200, retried.text
 
 
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_differ(
-    cluster: Callable[..., LocalCluster], tmp_path: Path, clocks: Clocks
+    kafka: Kafka, tmp_path: Path, clocks: Clocks
 ) -> None:
-    one = cluster(1)
+    prefix = kafka.prefix()
     with (
-        clocks.engine(one.servers, tmp_path / "fast", 4 * SECOND) as fast,
-        clocks.engine(one.servers, tmp_path / "slow", -4 * SECOND) as slow,
+        clocks.engine(kafka, prefix, tmp_path / "fast", 4 * SECOND) as fast,
+        clocks.engine(kafka, prefix, tmp_path / "slow", -4 * SECOND) as slow,
     ):
         due = clock() + 3 * SECOND
         orders = [
@@ -220,7 +222,7 @@ def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_diff
             return {each.get(order).json()["status"] for each in (fast, slow) for order in orders} == {"canceled"}
 
         wait_until(all_are_canceled)
-    reading = read(log(one.servers, "shop.journal", 1))
+    reading = read(log(kafka.servers, f"{prefix}.journal", 1))
     deadlines(reading)
     reached = [event for commit in reading.admitted for event in decoded(commit) if isinstance(event, DeadlineReached)]
     assert len([each for each in reached if each.due_at == due]) == len(orders)
@@ -230,6 +232,7 @@ def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_diff
         recorded[commit.stream] = commit.commit["recorded_at"]
 
 
+@ALONE
 def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothing_is_a_defect(
     cluster: Callable[..., LocalCluster], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

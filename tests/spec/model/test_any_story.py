@@ -59,7 +59,7 @@ def command_rule(kind: str) -> Any:
     return precondition(lambda self: self.may_send(kind))(command)
 
 
-ORDINARY = 1_000
+ORDINARY = 500
 """Stories of `make test`."""
 STORIES = 2_000
 """Stories of one search, which holds all of them in memory."""
