@@ -293,7 +293,7 @@ def test_an_order_is_found_by_a_tracking_number_of_any_source(
         ("StartTracking", "PO-21", {"tracking_number": "AHEAD-21"}),
         ("StartReturn", "PO-10", {"tracking_number": "BACK-10", "about": "case-a"}),
     ):
-        assert made.say(command, order_id, at, **parcel, **fields).refused is None
+        assert made.send(command, order_id, at, **parcel, **fields).refused is None
     project(made, views)
     assert [row["order_id"] for row in views.matching(OrderFilter("acme"), number.lower())] == expected
 
