@@ -20,7 +20,7 @@ from projections.tables.shape import Cell, Column, Kind, Row, Table, Type
 from projections.tables.standing import BUYER_STANDING, SELLER_DAILY
 from projections.tables.telling import NOTIFICATIONS
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Raised with every change of a table; views of an earlier version are rebuilt from the log."""
 
 TABLES: Final = (

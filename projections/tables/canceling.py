@@ -70,7 +70,7 @@ CANCELLATIONS: Final = Table(
         text(
             "cause",
             "request (also where the seller's own cancellation, or silence, carries out an open request), seller, "
-            "support, fill_or_kill, late_ship, unpaid, dispute.",
+            "support, system, fill_or_kill, late_ship, unpaid, dispute.",
         ),
         number("line", "The line's number."),
         number("quantity", "Units."),

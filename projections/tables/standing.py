@@ -34,8 +34,12 @@ SELLER_DAILY: Final = Table(
         number("lines_canceled_by_request", "Cancelled first by a request or a granted dispute."),
         number(
             "lines_canceled_by_seller",
-            "Cancelled first by the seller, or by support for a seller's reason (out_of_stock, cannot_ship_there, "
-            "pricing_error, shipped_too_late).",
+            "Canceled first by the seller, or by the marketplace for a seller's reason (out_of_stock, "
+            "cannot_ship_there, pricing_error, shipped_too_late).",
+        ),
+        number(
+            "lines_canceled_by_marketplace",
+            "Canceled first by the marketplace (its support or a system) for another reason. Counts against nobody.",
         ),
         number("lines_auto_canceled", "Cancelled first by fill-or-kill or because they shipped too late."),
         minor("refund_minor", "Refunds instructed that day, of this currency."),

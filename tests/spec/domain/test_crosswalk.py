@@ -13,7 +13,9 @@ LISTS = {
     ),
     "walmart": (
         "CUSTOMER_REQUESTED_SELLER_TO_CANCEL SELLER_CANCEL_OUT_OF_STOCK SELLER_CANCEL_PRICING_ERROR "
-        "SELLER_CANCEL_FRAUD_STOP_SHIPMENT SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE"
+        "SELLER_CANCEL_FRAUD_STOP_SHIPMENT SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE "
+        "SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER SELLER_CANCEL_CUSTOMER_CHANGE_ORDER "
+        "SELLER_CANCEL_CUSTOMER_INCORRECT_ADDRESS"
     ),
     "amazon": (
         "NoInventory ShippingAddressUndeliverable CustomerExchange BuyerCanceled GeneralAdjustment "
@@ -61,8 +63,28 @@ def test_what_does_not_come_back_as_what_it_was_says_what_is_lost(house: CodeSch
 
 @houses
 def test_a_house_that_says_the_buyer_asked_does_not_say_why(house: CodeScheme) -> None:
-    for reason in ("changed_mind", "duplicate_order"):
+    for reason in ("changed_mind", "found_cheaper"):
         assert house.outward[reason].loses
+
+
+@houses
+def test_a_code_is_read_without_regard_to_case(house: CodeScheme) -> None:
+    for code, step in house.inward.items():
+        assert {house.canonical(code), house.canonical(code.lower()), house.canonical(code.upper())} == {step}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER", "duplicate_order"),
+        ("SELLER_CANCEL_CUSTOMER_CHANGE_ORDER", "changed_mind"),
+        ("seller_cancel_customer_incorrect_address", "wrong_address"),
+    ],
+)
+def test_walmarts_codes_for_a_customers_reason_say_which_it_was(code: str, reason: str) -> None:
+    step = HOUSES["walmart"].canonical(code)
+    assert step is not None
+    assert step.to == reason
 
 
 def test_a_code_that_cancels_nothing_has_no_canonical_reason() -> None:
