@@ -201,10 +201,15 @@ class Marketplace(BaseModel):
         None, description="A code of the holidays package, like `DE` or `US-CA`. Pinned on each order. Default: none."
     )
     policy: str | None = Field(
-        None, description="The policy of orders that name none: `id` or `id@version`. Default: `peer-to-peer`."
+        None,
+        description="The policy of orders that name none: `id` or `id@version`. Default: none, every order names its own.",
     )
     contact: str | None = Field(None, description="How people reach the marketplace, as shown to them.")
     arbitration_fee: str | None = Field(None, description="What arbitration costs, as shown to people.")
+    personal_ids: bool | None = Field(
+        None,
+        description="Whether new ids may hold e-mail addresses. They could never be erased. Default: `false`.",
+    )
 
     @field_validator("timezone")
     @classmethod
