@@ -314,7 +314,7 @@ def unbacked(rule: str, command: c.Command, policies: PolicyBook = _NO_POLICIES)
             name = getattr(command, "policy", None)
             nearest = policies.nearest(name) if name else None
             hint = "" if nearest is None else f" Did you mean {nearest}?"
-            return f"No policy {name} has been published: {published(policies)}.{hint}"
+            return f"No policy {name} has been published; {published(policies)}.{hint}"
 
 
 def published(policies: PolicyBook) -> str:

@@ -35,7 +35,9 @@ bad."""
 @click.command("import", help=_HELP)
 @click.argument("file", required=False)
 @click.option("--format", "form", type=click.Choice(["commands", "olist"]), default="commands", show_default=True)
-@click.option("--policy", help="Policy of the orders (--format olist). [default: seller-portal]")
+@click.option(
+    "--policy", help="Policy of orders that name none. [default: the marketplace's; seller-portal with --format olist]"
+)
 @click.option("--reasons", "house", type=HOUSE, help="Translate reasons that are codes of this company.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad line; commands are then decided one by one.")
 @click.option("--until", type=INSTANT, help="Afterwards apply every deadline before this instant.")
@@ -63,8 +65,6 @@ def import_(
 
     if finish == (file is not None):
         raise UsageError("name one input: a FILE, - for standard input, or --finish to close interrupted imports")
-    if policy is not None and form != "olist":
-        raise UsageError("--policy needs --format olist. In a commands file every order can name its own policy.")
     if house is not None and form == "olist":
         raise UsageError("--reasons needs a commands file. The Olist data set has no codes.")
     if report is not None:
@@ -94,11 +94,11 @@ def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Inp
     from infra.importing.commands_file import open_commands
 
     if house is None:
-        return open_commands(file)
+        return open_commands(file, policy=policy)
     from domain.code_schemes import HOUSES
     from infra.importing.reasons import Translator
 
-    return open_commands(file, Translator(HOUSES[house]))
+    return open_commands(file, Translator(HOUSES[house]), policy)
 
 
 def _run(app: "App", source: "Input", options: "ImportOptions", name: str, bar: "_Bar", as_json: bool) -> int:

@@ -122,7 +122,7 @@ class Story:
         except BadInput as bad:
             return f"bad:{bad.pointer}"
         if not decided.answer:
-            self._keep(decided, Stamp(now, kind, who, command.fingerprint))
+            self._keep(decided, Stamp(now, kind, who, command.fingerprint, command.correlation_id))
         if decided.refused is not None:
             return f"refused:{decided.refused}"
         return "nothing" if decided.answer else "accepted"
