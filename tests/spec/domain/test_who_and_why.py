@@ -1,6 +1,7 @@
 """Who cancels and why, which ids are accepted, and which policy an order gets."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,7 +114,7 @@ def test_an_order_without_a_policy_is_bad_where_the_marketplace_sets_none() -> N
 @pytest.mark.rule("policy-missing")
 def test_an_order_without_a_policy_gets_the_marketplaces() -> None:
     story = Story("big-box", market=MarketSettings(policy="auction-house"))
-    body = {"lines": [LINE], "buyer_id": "b-1", "seller_id": "s-1", "currency": "USD"}
+    body: dict[str, Any] = {"lines": [LINE], "buyer_id": "b-1", "seller_id": "s-1", "currency": "USD"}
     assert story.say("PlaceOrder", AT, **body) == "accepted"
     assert story.here.terms.policy.id == "auction-house"
 
