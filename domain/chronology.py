@@ -11,6 +11,7 @@ from typing import Final
 
 from domain import events as e
 from domain.instants import MINUTE, Instant
+from domain.reasons import MARKETPLACE_CAUSES
 from domain.record import Entry, Record
 
 AGREES = MINUTE
@@ -101,6 +102,7 @@ def _claimed(
         yield Claim("other-time", entry.version, claimed_at, nearest.version, nearest.occurred_at)
 
 
+_OWN: Final = ("seller", *MARKETPLACE_CAUSES)
 _EVENTS_OF: Final = {"message": (e.MessageSent, e.CancelRequested), "ticket": (e.ContactRecorded, e.DisputeEscalated)}
 """Kind of evidence → the events that record it in the log."""
 
@@ -143,10 +145,8 @@ def _reasons(record: Record) -> Iterator[Reason]:
                 yield Reason("case", case_id, by, reason, version)
             case e.ReturnOpened(return_id, about, reason) if reason is not None and about == return_id:
                 yield Reason("return", return_id, by, reason, version)
-            case e.LinesCanceled(lines) if by in ("seller", "support"):
-                own = dict.fromkeys(
-                    x.reason for x in lines if x.cause in ("seller", "support") and x.reason is not None
-                )
+            case e.LinesCanceled(lines) if by in _OWN:
+                own = dict.fromkeys(x.reason for x in lines if x.cause in _OWN and x.reason is not None)
                 yield from (Reason("cancellation", f"version {version}", by, reason, version) for reason in own)
             case _:
                 pass

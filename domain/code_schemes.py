@@ -35,10 +35,12 @@ class CodeScheme:
     """Code → canonical reason."""
     outward: Mapping[str, Step]
     """Canonical reason → code."""
+    inward_folded: Mapping[str, Step]
+    """``inward`` by code in lower case, because the parties themselves are not consistent about case."""
 
     def canonical(self, code: str) -> Step | None:
-        """Map a code to a canonical reason. Returns None if the scheme has no such code."""
-        return self.inward.get(code)
+        """Map a code, in whatever case, to a canonical reason. Returns None if the scheme has no such code."""
+        return self.inward_folded.get(code.casefold())
 
     def code(self, reason: str) -> Step | None:
         """Map a canonical reason to a code. Returns None if there is no such canonical reason."""
@@ -54,6 +56,7 @@ def _scheme(
         MappingProxyType(codes),
         MappingProxyType({step.of: step for step in inward}),
         MappingProxyType({step.of: step for step in outward}),
+        MappingProxyType({step.of.casefold(): step for step in inward}),
     )
 
 
@@ -126,6 +129,9 @@ WALMART: Final = _scheme(
         "SELLER_CANCEL_PRICING_ERROR": "The price was wrong.",
         "SELLER_CANCEL_FRAUD_STOP_SHIPMENT": "Fraud is suspected: the shipment is stopped.",
         "SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE": "Nothing ships to the address.",
+        "SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER": "The customer ordered it twice.",
+        "SELLER_CANCEL_CUSTOMER_CHANGE_ORDER": "The customer wants to change the order.",
+        "SELLER_CANCEL_CUSTOMER_INCORRECT_ADDRESS": "The customer gave a wrong address.",
     },
     (
         Step("CUSTOMER_REQUESTED_SELLER_TO_CANCEL", "buyer_asked"),
@@ -133,9 +139,18 @@ WALMART: Final = _scheme(
         Step("SELLER_CANCEL_PRICING_ERROR", "pricing_error"),
         Step("SELLER_CANCEL_FRAUD_STOP_SHIPMENT", "suspected_fraud"),
         Step("SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE", "cannot_ship_there"),
+        Step("SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER", "duplicate_order"),
+        Step("SELLER_CANCEL_CUSTOMER_CHANGE_ORDER", "changed_mind", "that the customer wants a changed order"),
+        Step("SELLER_CANCEL_CUSTOMER_INCORRECT_ADDRESS", "wrong_address"),
     ),
     (
-        *(Step(reason, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", WHY) for reason in ONLY_BUYERS_REASONS),
+        *(
+            Step(reason, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", WHY)
+            for reason in ONLY_BUYERS_REASONS
+            if reason not in ("duplicate_order", "wrong_address")
+        ),
+        Step("duplicate_order", "SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER"),
+        Step("wrong_address", "SELLER_CANCEL_CUSTOMER_INCORRECT_ADDRESS"),
         Step("out_of_stock", "SELLER_CANCEL_OUT_OF_STOCK"),
         Step("cannot_ship_there", "SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE"),
         Step("pricing_error", "SELLER_CANCEL_PRICING_ERROR"),

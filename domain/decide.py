@@ -35,6 +35,7 @@ from domain.instants import Instant
 from domain.marketplace_settings import MarketSettings
 from domain.order import Order, Request, Stamp, fresh
 from domain.policy import PolicyBook, PolicyDocument, read_policy
+from domain.pseudonyms import check_ids
 from domain.verdict import Ruling, fact, refused
 
 __all__ = ["Decided", "authorise", "decide", "due", "policy_of", "reach", "situation"]
@@ -42,6 +43,8 @@ __all__ = ["Decided", "authorise", "decide", "due", "policy_of", "reach", "situa
 ENGINE: Final = c.Actor(kind="system", id="engine")
 """The actor that reaches deadlines."""
 _NO_POLICY: Final = e.PolicyRef("", 0, bytes(32))
+_NO_POLICIES: Final = PolicyBook()
+_MOST_NAMES: Final = 20
 _NO_RULES: Final = read_policy({"id": "none", "version": 1, "rules": ["seller-has-final-say"]}).policy
 """The policy of a command about a subject, which no policy judges."""
 
@@ -104,12 +107,14 @@ def decide(
     no = authorise(order, command)
     if no is not None:
         return _answer(before, no, command)
+    if not market.personal_ids:
+        check_ids(before, command)
     if command.happened_at is not None and command.happened_at > now:
         raise BadInput("/occurred_at", "form", "lies in the future of the command's instant")
     if isinstance(command, c.PlaceOrder) and not before.exists:
-        document = policies.named(command.policy or market.policy)
+        document = _chosen(command.policy or market.policy, policies)
         if document is None:
-            return _answer(before, "no-such-policy", command)
+            return _answer(before, "no-such-policy", command, policies)
     elif isinstance(command, c.SubjectCommand):
         document = None
     else:
@@ -122,9 +127,21 @@ def decide(
         return _reach_by_id(before, command, policies, market, now)
     s = _situation(before.copy(), document, policies, market, now, command.actor, command)
     recorded_at = max(now, before.recorded_at) if before.version else now
-    stamp = Stamp(recorded_at, command.actor.kind, command.actor.id, command.fingerprint)
+    stamp = Stamp(recorded_at, command.actor.kind, command.actor.id, command.fingerprint, command.correlation_id)
     events = _decision(s, command, before)
     return _run(s, events, stamp, before, command.happened_at)
+
+
+def _chosen(name: str | None, policies: PolicyBook) -> PolicyDocument | None:
+    """The policy document of a new order; None if none of this name has been published. Raises BadInput without a name:
+    an order that names no policy has the marketplace's, and a marketplace has none that it does not set."""
+    if name is None:
+        raise BadInput(
+            "/policy",
+            "policy-missing",
+            f"name the order's policy, because this marketplace sets no default; {published(policies)}",
+        )
+    return policies.named(name)
 
 
 def _pinned(order: Order, policies: PolicyBook) -> PolicyDocument:
@@ -278,21 +295,35 @@ def _situation(
     return DecisionContext(order, policy, ref, policies, market, now, actor, command, foresee, open_ways)
 
 
-def _answer(order: Order, rule: str, command: c.Command) -> Decided:
+def _answer(order: Order, rule: str, command: c.Command, policies: PolicyBook = _NO_POLICIES) -> Decided:
     """Answer without a commit."""
-    because = unbacked(rule, command)
+    because = unbacked(rule, command, policies)
     ref = order.placed.policy if order.placed is not None else _NO_POLICY
     ruling = refused(rule, because, fact("order", command.stream))
     return Decided((), order, rule, ruling.verdict("answer", ref, None), answer=True)
 
 
-def unbacked(rule: str, command: c.Command) -> str:
+def unbacked(rule: str, command: c.Command, policies: PolicyBook = _NO_POLICIES) -> str:
     """The sentences of ``no-such-order``, ``not-yours`` and ``no-such-policy``."""
-    return {
-        "no-such-order": f"There is no order {command.stream}.",
-        "not-yours": "The order, or this command, is not yours.",
-        "no-such-policy": f"No policy {getattr(command, 'policy', None)} has been published.",
-    }[rule]
+    match rule:
+        case "no-such-order":
+            return f"There is no order {command.stream}."
+        case "not-yours":
+            return "The order, or this command, is not yours."
+        case _:
+            name = getattr(command, "policy", None)
+            nearest = policies.nearest(name) if name else None
+            hint = "" if nearest is None else f" Did you mean {nearest}?"
+            return f"No policy {name} has been published; {published(policies)}.{hint}"
+
+
+def published(policies: PolicyBook) -> str:
+    """Say which policies are published, up to twenty, as the end of a sentence."""
+    names = [f"{id}@{version}" for id, version in policies.latest.items()]
+    if not names:
+        return "none is published"
+    more = len(names) - _MOST_NAMES
+    return f"published are {', '.join(names[:_MOST_NAMES])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _decision(s: DecisionContext, command: c.Command, before: Order) -> Events:

@@ -290,8 +290,8 @@ class CancelWithdrawn:
 class CanceledLine:
     """Units of one line and why they were canceled.
 
-    ``cause``: request, seller, support, late_ship, unpaid, dispute. A line appears twice if one part of it carries
-    out a request and the rest does not.
+    ``cause``: request, seller, support, system, late_ship, unpaid, dispute. A line appears twice if one part of it
+    carries out a request and the rest does not.
     """
 
     line: int

@@ -34,9 +34,18 @@ def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> N
     order.recorded_at = stamp.recorded_at
     _APPLY[kind](order, event, occurred_at, stamp)
     order.version = version = order.version + 1
+    if "@" in stamp.actor_id or stamp.correlation_id is not None:
+        _know_ids(order, stamp.actor_id, stamp.correlation_id)
     marks = MARKS.get(kind)
     if marks is not None:
         order.notified_bits |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
+
+
+def _know_ids(order: Order, *ids: str | None) -> None:
+    """Remember ids that may hold an e-mail address, so that they are accepted again."""
+    for id in ids:
+        if id is not None and "@" in id and id not in order.personal_ids:
+            order.personal_ids |= {id}
 
 
 def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -> None:
@@ -91,6 +100,7 @@ def _message_sent(order: Order, event: e.MessageSent, at: Instant, stamp: Stamp)
 
 def _contact_recorded(order: Order, event: e.ContactRecorded, at: Instant, stamp: Stamp) -> None:
     order.ids[event.contact_id] = stamp.fingerprint
+    _know_ids(order, event.ticket)
 
 
 def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp: Stamp) -> None:

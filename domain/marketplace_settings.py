@@ -15,9 +15,12 @@ class MarketSettings:
     holidays: tuple[str, ...] = ()
     """ISO dates."""
     holiday_calendar: str | None = None
-    policy: str = "peer-to-peer"
+    policy: str | None = None
+    """The policy of orders that name none. Without one, they have to name theirs (rule ``policy-missing``)."""
     contact: str | None = None
     arbitration_fee: str | None = None
+    personal_ids: bool = False
+    """Whether ids may hold e-mail addresses (rule ``personal-data-in-id``)."""
 
     def calendar(self, timezone: str | None) -> Calendar:
         """Return the calendar to pin on an order. ``timezone`` is the order's own, if it names one."""

@@ -36,6 +36,7 @@ class Stamp:
     actor_kind: str
     actor_id: str
     fingerprint: bytes | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -394,6 +395,8 @@ class Order:
     ids: dict[str, bytes | None] = field(default_factory=dict)
     """Used client ids, with the fingerprint of the command that used them."""
     credits: list[Credit] = field(default_factory=list)
+    personal_ids: frozenset[str] = frozenset()
+    """Ids with an e-mail address that were accepted (``domain.pseudonyms``): of actors, correlations and tickets."""
 
     @property
     def exists(self) -> bool:

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError, create_model, model_validator
@@ -150,6 +151,13 @@ class PolicyBook:
             return None
         policy_id, version = found.groups()
         return self.newest(policy_id) if version is None else self.documents.get((policy_id, int(version)))
+
+    def nearest(self, name: str) -> str | None:
+        """Return the published id that is spelled most like a name; for a version that is missing, the newest one."""
+        policy_id = name.partition("@")[0]
+        if policy_id in self.latest:
+            return f"{policy_id}@{self.latest[policy_id]}"
+        return next(iter(get_close_matches(policy_id, self.latest, 1)), None)
 
     def get(self, ref: PolicyRef) -> PolicyDocument | None:
         """Return the document that an order is pinned to, or None while it is not known here."""

@@ -33,7 +33,10 @@ BUYERS_REASONS: Final = (*ONLY_BUYERS_REASONS, "exchange", "other")
 """The reasons that are offered to a buyer. Other CANCEL_REASONS are accepted from a buyer too."""
 
 SELLERS_REASONS: Final = frozenset({"out_of_stock", "cannot_ship_there", "pricing_error", "shipped_too_late"})
-"""Reasons with which a cancellation by support counts as the seller's."""
+"""Reasons with which a cancellation by the marketplace counts as the seller's."""
+
+MARKETPLACE_CAUSES: Final = ("support", "system")
+"""Causes of cancellations by the marketplace: its support or one of its systems decided."""
 
 RETURN_REASONS: Final = (
     "not_as_described",

@@ -92,6 +92,8 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "not-yours": RuleText(0, "The order, or the command, is not this actor's."),
     "no-such-line": RuleText(0, "The order has no such line."),
     "no-such-policy": RuleText(0, "No such policy has been published."),
+    "policy-missing": RuleText(0, "The order names no policy, and its marketplace has no default."),
+    "personal-data-in-id": RuleText(0, "A new id holds an e-mail address, which could never be erased."),
     "no-such-request": RuleText(0, "There is no such request."),
     "no-such-shipment": RuleText(0, "There is no such shipment."),
     "no-such-refund": RuleText(0, "There is no such refund."),

@@ -1,8 +1,8 @@
 """Standing: the share of placed lines that a seller or a buyer cancels, over a rolling window (rule ``standing``).
 
 The seller's own cancellations, fill-or-kill and late-ship count against the seller. The buyer's requests count against
-the buyer. Unpaid lines and cancellations for support's own reasons count against nobody. A line counts once, on the
-day and under the cause of its first cancellation. The functions are pure: callers pass the daily counts.
+the buyer. Unpaid lines and cancellations by the marketplace for its own reasons count against nobody. A line counts
+once, on the day and under the cause of its first cancellation. The functions are pure: callers pass the daily counts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from domain.order import Order
 from domain.policy_terms import Standing
 from domain.reasons import SELLERS_REASONS
 
-Count = Literal["by_request", "by_seller", "automatic"]
+Count = Literal["by_request", "by_seller", "by_marketplace", "automatic"]
 Side = Literal["seller", "buyer"]
 
 DEFAULT: Final = Standing()
@@ -60,7 +60,7 @@ def first_canceled(after: Order, events: Sequence[Event]) -> Iterator[FirstCance
 
 
 def count_of(cause: str, reason: str | None) -> Count | None:
-    """Return the seller's count to which a canceled line belongs; None if it counts for neither side.
+    """Return the count of the seller's dashboard to which a canceled line belongs; None for an unpaid one.
 
     A cancellation with the reason ``buyer_asked`` but without a request has the cause ``seller``, so it is the
     seller's own.
@@ -70,8 +70,8 @@ def count_of(cause: str, reason: str | None) -> Count | None:
             return "by_request"
         case "seller":
             return "by_seller"
-        case "support" if reason in SELLERS_REASONS:
-            return "by_seller"
+        case "support" | "system":
+            return "by_seller" if reason in SELLERS_REASONS else "by_marketplace"
         case "fill_or_kill" | "late_ship":
             return "automatic"
         case _:

@@ -201,10 +201,16 @@ class Marketplace(BaseModel):
         None, description="A code of the holidays package, like `DE` or `US-CA`. Pinned on each order. Default: none."
     )
     policy: str | None = Field(
-        None, description="The policy of orders that name none: `id` or `id@version`. Default: `peer-to-peer`."
+        None,
+        description="The policy of orders that name none: `id` or `id@version`. Default: none, and every order has to "
+        "name its own.",
     )
     contact: str | None = Field(None, description="How people reach the marketplace, as shown to them.")
     arbitration_fee: str | None = Field(None, description="The cost of arbitration, as shown to people.")
+    personal_ids: bool | None = Field(
+        None,
+        description="Whether new ids may hold e-mail addresses. They could never be erased. Default: `false`.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -213,6 +219,13 @@ class Marketplace(BaseModel):
             from domain.calendar import zone_to_pin
 
             zone_to_pin(value)
+        return value
+
+    @field_validator("weekend")
+    @classmethod
+    def _leaves_a_day(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and len(set(value)) == 7:
+            raise ValueError("a week needs a working day: name at most six days, or no deadline in business days ends")
         return value
 
     @field_validator("holidays")

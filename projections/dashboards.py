@@ -43,6 +43,7 @@ def _sum(
     lines_placed: int = 0,
     by_request: int = 0,
     by_seller: int = 0,
+    by_marketplace: int = 0,
     automatic: int = 0,
     refund_minor: int = 0,
 ) -> Sum:
@@ -58,6 +59,7 @@ def _sum(
         lines_placed=lines_placed,
         lines_canceled_by_request=by_request,
         lines_canceled_by_seller=by_seller,
+        lines_canceled_by_marketplace=by_marketplace,
         lines_auto_canceled=automatic,
         refund_minor=refund_minor,
     )

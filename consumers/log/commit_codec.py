@@ -41,7 +41,7 @@ def events_of(part: StreamEntry) -> DecodedEvents:
 def stamp_of(commit: Commit) -> Stamp:
     """Build the stamp that a commit's envelope puts on all its events."""
     kind, name = ENGINE if commit.actor is None else (commit.actor.kind, commit.actor.id)
-    return Stamp(commit.recorded_at, kind, name, commit.command_fingerprint)
+    return Stamp(commit.recorded_at, kind, name, commit.command_fingerprint, commit.correlation_id)
 
 
 def unwritten(stream: str) -> Order:

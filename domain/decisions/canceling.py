@@ -21,6 +21,7 @@ from domain.decisions.returns import open_return
 from domain.errors import BadInput
 from domain.instants import Instant, format_instant
 from domain.order import Line, Request
+from domain.reasons import MARKETPLACE_CAUSES
 from domain.rules import LineSelection, RuleInput, judge, locks, turning_points
 from domain.rules.automatic import LateShipAutoCancel
 from domain.rules.consent import SellerHasFinalSay
@@ -197,7 +198,7 @@ def _by_whom(s: DecisionContext, line: Line) -> str:
         case "seller":
             return "by the seller"
         case _:
-            return "by support"
+            return "by the marketplace"
 
 
 def _more_than_open(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
@@ -517,7 +518,10 @@ def carry_on(s: DecisionContext, request: Request, cause: str) -> Events:
 
 
 def cancel_lines(s: DecisionContext, ask: CancelLines) -> Events:
-    """Cancel lines as the seller, or as support by a rule. Units of a buyer's open request carry out that request."""
+    """Cancel lines as the seller, or as the marketplace: a system, or support by a rule.
+
+    Units of a buyer's open request carry out that request.
+    """
     unknown = s.no_such_line(ask.lines)
     q = question(s, None if unknown else ask.lines, ask.reason, by=ask.actor.kind, own=True)
     requested = {} if unknown else _requested_of(s, q)
@@ -527,7 +531,7 @@ def cancel_lines(s: DecisionContext, ask: CancelLines) -> Events:
     if ruling.outcome == REFUSED:
         yield e.CommandRefused(ask.command, None, verdict)
         return
-    cause = "support" if ask.actor.kind == "support" else "seller"
+    cause = ask.actor.kind if ask.actor.kind in MARKETPLACE_CAUSES else "seller"
     parts: list[e.CanceledLine] = []
     for target in q.targets:
         number = target.line.number

@@ -21,6 +21,7 @@ from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.returns import return_delivered
 from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, of_line, refused
+from domain.wording import counted
 
 
 def _altogether(s: DecisionContext, *lines: int) -> Events:
@@ -199,14 +200,14 @@ def _not_open(s: DecisionContext, line: Line) -> Ruling:
         return refused(
             "auto-canceled-is-final",
             f"{of_line(line.auto_canceled, line.number, 'canceled')}, by fill or kill when a part of it shipped. "
-            "That is final.",
+            f"That is final.{_can_ship(line)}",
             *inputs,
             instead=_for_canceled(s),
         )
     if line.canceled:
         return refused(
             "cancel-is-final",
-            f"{of_line(line.canceled, line.number, 'canceled')}, and a cancellation cannot be undone.",
+            f"{of_line(line.canceled, line.number, 'canceled')}, and a cancellation cannot be undone.{_can_ship(line)}",
             *inputs,
             instead=_for_canceled(s),
         )
@@ -216,6 +217,11 @@ def _not_open(s: DecisionContext, line: Line) -> Ruling:
         *inputs,
         instead=(CONTACT,),
     )
+
+
+def _can_ship(line: Line) -> str:
+    """Say how many units of a line can still ship, if any."""
+    return f" {counted(line.open, 'unit')} of it can still ship." if line.open else ""
 
 
 def ship(s: DecisionContext, ask: Ship) -> Events:

@@ -35,7 +35,9 @@ bad."""
 @click.command("import", help=_HELP)
 @click.argument("file", required=False)
 @click.option("--format", "form", type=click.Choice(["commands", "olist"]), default="commands", show_default=True)
-@click.option("--policy", help="Policy of the orders (--format olist). [default: seller-portal]")
+@click.option(
+    "--policy", help="Policy of orders that name none. [default: the marketplace's; seller-portal with --format olist]"
+)
 @click.option("--reasons", "scheme", type=SCHEME, help="Translate reasons that are codes of this company.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad line; commands are then decided one by one.")
 @click.option("--until", type=INSTANT, help="Afterwards apply every deadline before this instant.")
@@ -63,8 +65,6 @@ def import_(  # an argument for each option of the command
 
     if finish == (file is not None):
         raise UsageError("name one input: a FILE, - for standard input, or --finish to close interrupted imports")
-    if policy is not None and form != "olist":
-        raise UsageError("--policy needs --format olist. In a commands file every order can name its own policy.")
     if scheme is not None and form == "olist":
         raise UsageError("--reasons needs a commands file. The Olist data set has no codes.")
     if report is not None:
@@ -94,11 +94,11 @@ def _opened(file: str, form: str, policy: str | None, scheme: str | None) -> "In
     from infra.importing.commands_file import open_commands
 
     if scheme is None:
-        return open_commands(file)
+        return open_commands(file, policy=policy)
     from domain.code_schemes import CODE_SCHEMES
     from infra.importing.reasons import Translator
 
-    return open_commands(file, Translator(CODE_SCHEMES[scheme]))
+    return open_commands(file, Translator(CODE_SCHEMES[scheme]), policy)
 
 
 def _run(app: "App", source: "Input", options: "ImportOptions", name: str, bar: "_Bar", as_json: bool) -> int:

@@ -64,6 +64,7 @@ def rows(counts: dict[str, int]) -> list[tuple[str, str]]:
     return [
         ("placed", f"{counts['lines_placed']:,}"),
         ("canceled by the seller", f"{counts['lines_canceled_by_seller']:,}"),
+        ("canceled by the marketplace", f"{counts['lines_canceled_by_marketplace']:,}"),
         ("canceled automatically", f"{counts['lines_auto_canceled']:,}"),
         ("canceled by request (does not count against the seller)", f"{counts['lines_canceled_by_request']:,}"),
     ]

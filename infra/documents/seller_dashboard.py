@@ -27,6 +27,7 @@ COUNTED: Final = (
     "lines_placed",
     "lines_canceled_by_request",
     "lines_canceled_by_seller",
+    "lines_canceled_by_marketplace",
     "lines_auto_canceled",
     "refund_minor",
 )
@@ -34,6 +35,7 @@ COUNTED: Final = (
 COLUMN: Final[Mapping[rule.Count, str]] = {
     "by_request": "lines_canceled_by_request",
     "by_seller": "lines_canceled_by_seller",
+    "by_marketplace": "lines_canceled_by_marketplace",
     "automatic": "lines_auto_canceled",
 }
 Counts = Mapping[str, int]

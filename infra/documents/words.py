@@ -61,7 +61,8 @@ REASON: Final[Mapping[str, str]] = {
 CAUSE: Final[Mapping[str, str]] = {
     "request": "by request",
     "seller": "by the seller",
-    "support": "by support",
+    "support": "by the marketplace",
+    "system": "by the marketplace",
     "late_ship": "because it was not shipped in time",
     "unpaid": "because it was not paid in time",
     "dispute": "by a dispute",

@@ -26,10 +26,12 @@ _MARK: Final = b"\xef\xbb\xbf"
 class CommandsFile:
     """A commands file on disk, or standard input, which is copied to a temporary file to compute its hash."""
 
-    def __init__(self, file: BinaryIO, translate: Translator | None = None) -> None:
-        """``translate``: translates reason codes of another company (``--reasons``)."""
+    def __init__(self, file: BinaryIO, translate: Translator | None = None, policy: str | None = None) -> None:
+        """``translate``: translates reason codes of another company (``--reasons``). ``policy``: of orders that name
+        none (``--policy``)."""
         self._file = file
         self.translate = translate
+        self._policy = policy
         self._done = 0
         digest = hashlib.sha256()
         self.size = 0
@@ -56,19 +58,21 @@ class CommandsFile:
                 line = line[len(_MARK) :]
             text = line.strip(b" \t\r\n")
             if text:
-                yield read_line(number, text, self.translate)
+                yield read_line(number, text, self.translate, self._policy)
 
     def close(self) -> None:
         self._file.close()
 
 
-def read_line(number: int, text: bytes, translate: Translator | None = None) -> Item:
+def read_line(number: int, text: bytes, translate: Translator | None = None, policy: str | None = None) -> Item:
     """Read a line that is not blank."""
     try:
         body = read_json(text)
     except NotJson as wrong:
         return Item(number, None, str(wrong).replace("the body", "the line", 1))
     try:
+        if policy is not None and isinstance(body, dict) and body.get("command") == "PlaceOrder":
+            body = {"policy": policy} | body
         command = parse_command(body if translate is None else translate(body))
         if command.at is None:
             raise BadInput("/at", "form", "the field is required in an import")
@@ -77,10 +81,10 @@ def read_line(number: int, text: bytes, translate: Translator | None = None) -> 
     return Item(number, command)
 
 
-def open_commands(name: str, translate: Translator | None = None) -> CommandsFile:
+def open_commands(name: str, translate: Translator | None = None, policy: str | None = None) -> CommandsFile:
     """Open the commands file of this name; ``-`` is standard input. NotThere says why it cannot be read."""
     if name == "-":
-        return CommandsFile(_spooled(sys.stdin.buffer), translate)
+        return CommandsFile(_spooled(sys.stdin.buffer), translate, policy)
     path = Path(name)
     if path.is_dir():
         raise NotThere(f"{path} is a folder; a commands file is JSON Lines (for the Olist folder: --format olist)")
@@ -88,8 +92,8 @@ def open_commands(name: str, translate: Translator | None = None) -> CommandsFil
         file = path.open("rb")
         if not file.seekable():
             with file:
-                return CommandsFile(_spooled(file), translate)
-        return CommandsFile(file, translate)
+                return CommandsFile(_spooled(file), translate, policy)
+        return CommandsFile(file, translate, policy)
     except OSError as wrong:
         raise because(wrong, path) from None
 

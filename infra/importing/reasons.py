@@ -36,7 +36,7 @@ class Translator:
             raise BadInput("/reason", "form", f"{code!r} is not a code of {self.scheme.name}; its codes are {known}")
         if step.to is None:
             raise BadInput("/reason", "form", f"{code} of {self.scheme.name} is not a reason to cancel: {step.loses}")
-        self.counted[code] += 1
+        self.counted[step.of] += 1
         return {**body, "reason": step.to}
 
     def json(self) -> list[dict[str, Any]]:

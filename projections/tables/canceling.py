@@ -72,7 +72,7 @@ CANCELLATIONS: Final = Table(
         SELLER_ID,
         text(
             "cause",
-            "request, seller, support, fill_or_kill, late_ship, unpaid or dispute. It is request also if the "
+            "request, seller, support, system, fill_or_kill, late_ship, unpaid or dispute. It is request also if the "
             "seller's own cancellation, or the seller's silence, carries out an open request.",
         ),
         number("line", "The line's number."),

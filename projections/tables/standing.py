@@ -35,8 +35,13 @@ SELLER_DAILY: Final = Table(
         number("lines_canceled_by_request", "Lines canceled first by a request or a granted dispute."),
         number(
             "lines_canceled_by_seller",
-            "Lines canceled first by the seller, or by support for a seller's reason (out_of_stock, "
+            "Lines canceled first by the seller, or by the marketplace for a seller's reason (out_of_stock, "
             "cannot_ship_there, pricing_error, shipped_too_late).",
+        ),
+        number(
+            "lines_canceled_by_marketplace",
+            "Lines canceled first by the marketplace (its support or a system) for another reason. They count "
+            "against nobody.",
         ),
         number("lines_auto_canceled", "Lines canceled first by fill-or-kill, or because they shipped too late."),
         minor("refund_minor", "Total of the refunds instructed on that day, in this currency."),

@@ -123,7 +123,7 @@ class Story:
         except BadInput as bad:
             return f"bad:{bad.pointer}"
         if not decided.answer:
-            self._record(decided, Stamp(now, kind, who, command.fingerprint))
+            self._record(decided, Stamp(now, kind, who, command.fingerprint, command.correlation_id))
         if decided.refused is not None:
             return f"refused:{decided.refused}"
         return "nothing" if decided.answer else "accepted"

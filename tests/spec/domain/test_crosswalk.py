@@ -13,7 +13,9 @@ LISTS = {
     ),
     "walmart": (
         "CUSTOMER_REQUESTED_SELLER_TO_CANCEL SELLER_CANCEL_OUT_OF_STOCK SELLER_CANCEL_PRICING_ERROR "
-        "SELLER_CANCEL_FRAUD_STOP_SHIPMENT SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE"
+        "SELLER_CANCEL_FRAUD_STOP_SHIPMENT SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE "
+        "SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER SELLER_CANCEL_CUSTOMER_CHANGE_ORDER "
+        "SELLER_CANCEL_CUSTOMER_INCORRECT_ADDRESS"
     ),
     "amazon": (
         "NoInventory ShippingAddressUndeliverable CustomerExchange BuyerCanceled GeneralAdjustment "
@@ -61,8 +63,27 @@ def test_a_lossy_code_lists_what_is_lost(scheme: CodeScheme) -> None:
 
 @schemes
 def test_a_scheme_whose_code_names_the_buyer_gives_no_reason(scheme: CodeScheme) -> None:
-    for reason in ("changed_mind", "duplicate_order"):
-        assert scheme.outward[reason].loses
+    assert scheme.outward["changed_mind"].loses
+
+
+@schemes
+def test_a_code_is_read_without_regard_to_case(scheme: CodeScheme) -> None:
+    for code, step in scheme.inward.items():
+        assert {scheme.canonical(code), scheme.canonical(code.lower()), scheme.canonical(code.upper())} == {step}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER", "duplicate_order"),
+        ("SELLER_CANCEL_CUSTOMER_CHANGE_ORDER", "changed_mind"),
+        ("seller_cancel_customer_incorrect_address", "wrong_address"),
+    ],
+)
+def test_walmarts_codes_for_a_customers_reason_say_which_it_was(code: str, reason: str) -> None:
+    step = CODE_SCHEMES["walmart"].canonical(code)
+    assert step is not None
+    assert step.to == reason
 
 
 def test_a_code_that_cancels_nothing_has_no_canonical_reason() -> None:

@@ -113,7 +113,14 @@ def test_a_canceled_line_cannot_be_canceled_again() -> None:
             [("CancelLines", {"reason": "suspected_fraud", "by": "support", "rule": "seller-has-final-say"})],
             "support",
             "support",
-            "by support",
+            "by the marketplace",
+        ),
+        (
+            "big-box",
+            [("CancelLines", {"reason": "suspected_fraud", "by": "system"})],
+            "system",
+            "system",
+            "by the marketplace",
         ),
         (
             "big-box",

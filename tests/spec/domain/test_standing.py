@@ -28,8 +28,11 @@ THURSDAY = date(2026, 3, 5)
         ("fill_or_kill", None, "automatic"),
         ("late_ship", None, "automatic"),
         ("unpaid", "unpaid", None),
-        ("support", "suspected_fraud", None),
-        ("support", "buyer_asked", None),
+        ("support", "suspected_fraud", "by_marketplace"),
+        ("support", "buyer_asked", "by_marketplace"),
+        ("system", "suspected_fraud", "by_marketplace"),
+        ("system", None, "by_marketplace"),
+        ("system", "pricing_error", "by_seller"),
         ("support", "cannot_ship_there", "by_seller"),
     ],
 )
