@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from domain.pseudonyms import holds_address
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from domain.decide import decide
 from domain.errors import BadInput
 from domain.events import LinesCanceled
 from domain.marketplace_settings import MarketSettings
+from domain.pseudonyms import holds_address
 from tests.spec.domain.story import Story, book
 
 ADDRESS = "Ann.Lee+shop@Mail.Example.org"
