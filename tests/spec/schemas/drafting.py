@@ -3,7 +3,8 @@
 ``python -m tests.spec.schemas.drafting`` writes the current version of every event that is not released yet and keeps
 the sentences that are there already; a new field comes with an empty one, which a test refuses until somebody has
 written it. ``--release`` notes every version that is not noted yet in ``schemas/events/released.json``: from then on
-it is never written again, a change is a new version (schemas/names.py) with an upcaster (schemas/upcasting.py).
+it is never written again, a change is a new version (schemas/names.py), whose new fields have defaults. Where
+that is not enough, it comes with an upcaster (schemas/upcasting.py).
 
 ``schemas/public/types`` is written from the contracts of public records: each named type in a file of its own, the
 others by their names, and in ``order.txt`` the order in which one parser reads them all.
@@ -31,10 +32,11 @@ TYPES = FOLDER.parent / "public" / "types"
 ORDER = TYPES / "order.txt"
 
 type_of = {"int": "long", "str": "string", "bool": "boolean"}
+NO_DEFAULT = object()
 
 
-def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str]]]]:
-    """Class name → (docstring, [(field, annotation as written)]) of a module of facts, nothing evaluated.
+def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str, Any]]]]:
+    """Class name → (docstring, [(field, annotation as written, default)]) of a module of facts, nothing evaluated.
 
     The source is read because ``Instant`` is ``int`` once it is evaluated, and a timestamp here.
     """
@@ -42,7 +44,7 @@ def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str]]]]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             fields = [
-                (f.target.id, ast.unparse(f.annotation))
+                (f.target.id, ast.unparse(f.annotation), NO_DEFAULT if f.value is None else ast.literal_eval(f.value))
                 for f in node.body
                 if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)
             ]
@@ -67,14 +69,18 @@ def _record(of: str, name: str, said: dict[str, str], seen: set[str], namespace:
     if namespace is not None:
         schema["namespace"] = namespace
     schema["doc"] = " ".join(doc.split()).replace("``", "`")
-    schema["fields"] = [_field(name, field, annotation, said, seen) for field, annotation in fields]
+    schema["fields"] = [_field(name, *field, said, seen) for field in fields]
     return schema
 
 
-def _field(record: str, field: str, annotation: str, said: dict[str, str], seen: set[str]) -> dict[str, Any]:
+def _field(
+    record: str, field: str, annotation: str, default: Any, said: dict[str, str], seen: set[str]
+) -> dict[str, Any]:
     made: dict[str, Any] = {"name": field, "type": _type(annotation, said, seen)}
     if annotation.endswith(" | None"):
         made["default"] = None
+    elif default is not NO_DEFAULT:
+        made["default"] = list(default) if isinstance(default, tuple) else default
     made["doc"] = said.get(f"{record}.{field}", "")
     return made
 
