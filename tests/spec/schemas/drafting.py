@@ -22,6 +22,7 @@ from typing import Any
 
 import schemas
 from domain import events
+from schemas.contracts import named_types
 from schemas.names import CURRENT
 from schemas.public.contracts import all_contracts, schema_of
 
@@ -198,6 +199,23 @@ def released() -> dict[str, str]:
     return noted
 
 
+def with_released_sentences(schema: Any, noted: dict[str, str]) -> Any:
+    """The schema, whose shared records say what they say in released contracts that have the same fields of them."""
+    said: dict[tuple[str, tuple[str, ...]], str] = {}
+    for path in sorted(FOLDER.glob("*.avsc")):
+        if path.stem in noted:
+            _, *shared = named_types(json.loads(path.read_text("utf-8")))
+            said.update({_with_fields(part): part["doc"] for part in shared})
+    _, *shared = named_types(schema)
+    for part in shared:
+        part["doc"] = said.get(_with_fields(part), part["doc"])
+    return schema
+
+
+def _with_fields(record: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return record["name"], tuple(field["name"] for field in record.get("fields", ()))
+
+
 def main(arguments: list[str]) -> None:
     """Write what is not released, and with ``--release`` note it as released."""
     noted = released()
@@ -207,7 +225,8 @@ def main(arguments: list[str]) -> None:
     for of, name, version in CURRENT:
         path = path_of(name, version)
         if f"{name}.{version}" not in noted:
-            path.write_text(text_of(draft(of.__name__, name, said)), "utf-8")
+            schema = with_released_sentences(draft(of.__name__, name, said), noted)
+            path.write_text(text_of(schema), "utf-8")
         if "--release" in arguments:
             noted.setdefault(f"{name}.{version}", fingerprint(json.loads(path.read_text("utf-8"))))
     if "--release" in arguments:
