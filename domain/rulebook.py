@@ -115,7 +115,7 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "nothing-canceled": RuleText(0, "No such quantity was canceled."),
     "nothing-to-dispute": RuleText(0, "There is nothing to dispute."),
     "canceled-altogether": RuleText(0, "Everything is canceled."),
-    "paid-already": RuleText(0, "More than the total would be paid."),
+    "paid-already": RuleText(0, "More than the total would be paid. Earlier releases refused it."),
     "more-than-paid": RuleText(0, "More than was paid would be given back."),
     "step-out-of-order": RuleText(0, "An earlier step is missing."),
     "evidence-closed": RuleText(0, "Evidence is no longer taken."),

@@ -324,7 +324,7 @@ def close_chargeback(s: DecisionContext, ask: CloseChargeback) -> Events:
         yield from _no_payment(s, ask.payment_id)
         return
     opened = payment.chargeback
-    if opened is None or ask.chargeback_id not in (None, opened.chargeback_id):
+    if opened is None or (opened.chargeback_id and ask.chargeback_id not in (None, opened.chargeback_id)):
         because = f"No chargeback of payment {payment.payment_id} is open"
         because += "." if opened is None else f" with the id {ask.chargeback_id}."
         yield from s.no("no-such-chargeback", because, fact("payment_id", payment.payment_id), ref=payment.payment_id)
