@@ -83,10 +83,14 @@ def has_left(order: Order) -> bool:
 
 
 def refunds_in_flight(order: Order) -> tuple[int, int]:
-    """Return two amounts in minor units: due refunds on their way, and due refunds whose last attempt failed."""
+    """Return two amounts in minor units: due refunds on their way, and due refunds whose last attempt failed.
+
+    What waits for a chargeback is in neither.
+    """
     due = [refund for refund in order.refunds.values() if refund.status == "due"]
-    failed = sum(refund.amount for refund in due if refund.failed)
-    return sum(refund.amount for refund in due) - failed, failed
+    failed = sum(refund.due for refund in due if refund.failed)
+    waiting = sum(part.left for refund in due if not refund.failed for part in refund.parts if part.waiting)
+    return sum(refund.due for refund in due) - failed - waiting, failed
 
 
 def with_carrier(order: Order) -> int:

@@ -193,23 +193,87 @@ def _placed(commit: _Commit, event: e.OrderPlaced) -> c.Command:
         ship_by=event.ship_by,
         pay_by=event.pay_by,
         timezone=event.calendar.timezone,
-        replaces=None
-        if event.replaces is None
-        else c.ReplacedOrder(order_id=event.replaces.order_id, lines=event.replaces.lines),
+        replaces=None if event.replaces is None else _replaced(event.replaces),
     )
     made.__dict__["priced"] = Priced(
-        event.lines, event.discount, event.shipping, event.shipping_tax, event.rounding, event.total
+        event.lines, event.discount, event.shipping, event.shipping_tax, event.rounding, event.total, event.fees
     )
     return made
 
 
+def _replaced(replaces: e.Replaces) -> c.ReplacedOrder:
+    quantities = _units(replaces.quantities)
+    lines = tuple(_pick(number, quantities.get(number)) for number in replaces.lines)
+    return c.ReplacedOrder.model_construct(order_id=replaces.order_id, lines=lines)
+
+
 def _paid(commit: _Commit, event: e.PaymentReceived) -> c.Command:
-    return commit.outside(c.ConfirmPayment, amount=written(event.amount, commit.order.terms.currency))
+    """Reconstruct a payment. Its id is named, so that it has the same id under another policy."""
+    amount = written(event.amount, commit.order.terms.currency)
+    payment_id = event.payment_id or commit.order.next_payment_id
+    return commit.outside(
+        c.ConfirmPayment, amount=amount, payment_id=payment_id, method=event.method, state=event.state
+    )
+
+
+def _captured(commit: _Commit, event: e.PaymentCaptured | e.PaymentReleased) -> c.Command:
+    model = c.CapturePayment if isinstance(event, e.PaymentCaptured) else c.ReleasePayment
+    return commit.command(model, payment_id=event.payment_id, amount=written(event.amount, commit.order.terms.currency))
 
 
 def _other_refund(commit: _Commit, event: e.OtherRefundRecorded) -> c.Command:
-    amount = written(event.amount, commit.order.terms.currency)
-    return commit.command(c.RecordOtherRefund, amount=amount, note=_text(event.note))
+    currency = commit.order.terms.currency
+    return commit.command(
+        c.RecordOtherRefund,
+        amount=written(event.amount, currency),
+        note=_text(event.note),
+        other_refund_id=event.other_refund_id or commit.order.next_other_refund_id,
+        payment_id=event.payment_id,
+        covers=tuple(_covers(cover, currency) for cover in event.covers),
+    )
+
+
+def _covers(cover: e.Cover, currency: str) -> c.Covers:
+    amount = written(cover.amount, currency)
+    if cover.kind == "shipping":
+        return c.Covers.model_construct(shipping=amount)
+    return c.Covers.model_construct(line=cover.line, fee_id=cover.fee_id, amount=amount)
+
+
+def _settled(commit: _Commit, event: e.OtherRefundSettled) -> c.Command:
+    return commit.command(
+        c.RecordOtherRefund,
+        amount=written(event.amount, commit.order.terms.currency),
+        note=_text(event.note),
+        other_refund_id=event.other_refund_id,
+        refund_id=event.refund_id,
+    )
+
+
+def _refund_withdrawn(commit: _Commit, event: e.RefundWithdrawn) -> c.Command:
+    return commit.command(c.WithdrawRefund, refund_id=event.refund_id, rule=event.rule, note=_text(event.note))
+
+
+def _chargeback(commit: _Commit, event: e.ChargebackOpened) -> c.Command:
+    return commit.command(
+        c.OpenChargeback,
+        payment_id=event.payment_id,
+        amount=written(event.amount, commit.order.terms.currency),
+        chargeback_id=event.chargeback_id,
+    )
+
+
+def _chargeback_ended(commit: _Commit, event: e.ChargebackClosed) -> c.Command:
+    """Reconstruct the end of a chargeback. Its command id is the id of the other refund that it records."""
+    ids = (x.other_refund_id for x in commit.events if isinstance(x, e.OtherRefundSettled | e.OtherRefundRecorded))
+    return commit.command(
+        c.CloseChargeback,
+        command_id=next(ids, "again"),
+        payment_id=event.payment_id,
+        outcome=event.outcome,
+        amount=written(event.amount, commit.order.terms.currency) if event.outcome == "lost" else None,
+        chargeback_id=event.chargeback_id,
+    )
 
 
 def _message(commit: _Commit, event: e.MessageSent) -> c.Command:
@@ -356,7 +420,13 @@ def _delivered(commit: _Commit, event: e.Delivered) -> c.Command:
 
 def _refund(commit: _Commit, event: e.RefundConfirmed | e.RefundFailed) -> c.Command:
     model = c.ConfirmRefund if isinstance(event, e.RefundConfirmed) else c.FailRefund
-    return commit.command(model, refund_id=event.refund_id, note=_text(getattr(event, "note", None)))
+    return commit.command(
+        model,
+        refund_id=event.refund_id,
+        note=_text(getattr(event, "note", None)),
+        payment_id=event.payment_id,
+        provider_ref=event.provider_ref,
+    )
 
 
 def _notice(commit: _Commit, event: e.ConfirmationDelivered | e.NoticeFailed) -> c.Command:
@@ -530,6 +600,8 @@ def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | No
 _READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | NotReconstructible]]] = {
     e.OrderPlaced: _placed,
     e.PaymentReceived: _paid,
+    e.PaymentCaptured: _captured,
+    e.PaymentReleased: _captured,
     e.OtherRefundRecorded: _other_refund,
     e.MessageSent: _message,
     e.ContactRecorded: _contact,
@@ -552,6 +624,10 @@ _READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | NotReconstruct
     e.Delivered: _delivered,
     e.RefundConfirmed: _refund,
     e.RefundFailed: _refund,
+    e.OtherRefundSettled: _settled,
+    e.RefundWithdrawn: _refund_withdrawn,
+    e.ChargebackOpened: _chargeback,
+    e.ChargebackClosed: _chargeback_ended,
     e.ConfirmationDelivered: _notice,
     e.NoticeFailed: _notice,
     e.Rebilled: _rebill,

@@ -42,6 +42,8 @@ ENGINE_IDS: Final = re.compile(
     re.ASCII,
 )
 """The forms of ids that the engine assigns. A client's id in such a form is refused as bad input."""
+PAYMENT_IDS: Final = re.compile(r"payment-[0-9]+", re.ASCII)
+"""The form of ids that the engine assigns to payments, which have a namespace of their own."""
 
 
 def _instant(value: object) -> object:
@@ -92,12 +94,14 @@ class Text:
 
 InstantField = Annotated[Instant, BeforeValidator(_instant)]
 FreeText = Annotated[Text, BeforeValidator(_sealed_later)]
+Sku = Annotated[str, StringConstraints(strict=True, max_length=200, pattern=malformed.PRINTABLE_OR_EMPTY)]
 Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=malformed.PRINTABLE)]
 Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=malformed.PRINTABLE)]
 CommandId = Annotated[str, StringConstraints(strict=True, pattern=malformed.COMMAND_ID), Field()]
 Marketplace = Annotated[str, StringConstraints(strict=True, pattern=malformed.MARKETPLACE)]
 OrderId = Annotated[str, StringConstraints(strict=True, pattern=malformed.ORDER_ID)]
 GivenId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=malformed.PRINTABLE)]
+PaymentMethod = Literal["card", "bank", "wallet", "gift_card", "store_credit", "cash", "other"]
 Amount = Annotated[str, StringConstraints(strict=True, pattern=malformed.AMOUNT)]
 SignedAmount = Annotated[str, StringConstraints(strict=True, pattern=malformed.SIGNED_AMOUNT)]
 Quantity = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
@@ -134,6 +138,10 @@ def _picks(value: object) -> object:
     if not value:
         raise ValueError("must name at least one line; leave it out for everything that is open")
     return [{"line": pick} if isinstance(pick, int) and not isinstance(pick, bool) else pick for pick in value]
+
+
+def _picks_or_none(value: object) -> object:
+    return () if value in ((), []) else _picks(value)
 
 
 def _each_once(picks: tuple[Pick, ...]) -> tuple[Pick, ...]:
@@ -260,23 +268,44 @@ class ListingRef(_Form):
 
 
 class NewLine(_Form):
-    """A line of an order to be placed; ``discount`` and ``tax`` are for the whole line."""
+    """A line of an order to be placed; all amounts but ``unit_price`` are for the whole line."""
 
     line: LineNumber
-    sku: Name
+    sku: Sku = ""
     quantity: Quantity
-    unit_price: Amount
+    unit_price: Amount | None = None
     title: Label | None = None
+    amount: Amount | None = None
     discount: Amount | None = None
     tax: Amount | None = None
+    shipping: Amount | None = None
+    shipping_tax: Amount | None = None
     listing: ListingRef | None = None
+    part_of: LineNumber | None = None
+
+
+class NewFee(_Form):
+    """A fee of an order to be placed."""
+
+    fee_id: GivenId
+    amount: Amount
+    title: Label | None = None
+    tax: Amount | None = None
+    refundable: Literal["never", "with-order"] = "never"
 
 
 class ReplacedOrder(_Form):
-    """The earlier order that this one replaces."""
+    """The earlier order that this one replaces, and the lines or quantities of it."""
 
     order_id: OrderId
-    lines: Annotated[tuple[LineNumber, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True)] = ()
+    lines: Annotated[
+        tuple[Pick, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True), BeforeValidator(_picks_or_none)
+    ] = ()
+
+    @field_validator("lines", mode="after")
+    @classmethod
+    def _no_line_twice(cls, value: tuple[Pick, ...]) -> tuple[Pick, ...]:
+        return _each_once(value)
 
 
 class PlaceOrder(Command):
@@ -303,6 +332,7 @@ class PlaceOrder(Command):
     pay_by: InstantField | None = None
     timezone: Name | None = None
     replaces: ReplacedOrder | None = None
+    fees: Annotated[tuple[NewFee, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True)] = ()
 
     @cached_property
     def priced(self) -> Priced:
@@ -311,6 +341,10 @@ class PlaceOrder(Command):
 
     def check(self) -> None:
         super().check()
+        for i, line in enumerate(self.lines):
+            if not line.sku and line.title is None:
+                raise BadInput(f"/lines/{i}/sku", "form", "the field is required, unless the line has a title")
+        self._check_bundles()
         self.__dict__["priced"] = price(self)
         if self.timezone is not None:
             try:
@@ -325,23 +359,104 @@ class PlaceOrder(Command):
             raise ValueError("has a line number twice")
         return value
 
+    def _check_bundles(self) -> None:
+        """Check that each ``part_of`` names another line that is no part itself."""
+        parents = {line.line: line.part_of for line in self.lines}
+        for i, line in enumerate(self.lines):
+            if line.part_of is None:
+                continue
+            wrong = None
+            if line.part_of not in parents:
+                wrong = f"the order has no line {line.part_of}"
+            elif line.part_of == line.line:
+                wrong = "a line is no part of itself"
+            elif parents[line.part_of] is not None:
+                wrong = f"line {line.part_of} is itself part of a line; bundles have one level"
+            if wrong is not None:
+                raise BadInput(f"/lines/{i}/part_of", "form", wrong)
+
+    @field_validator("fees", mode="after")
+    @classmethod
+    def _each_fee_once(cls, value: tuple[NewFee, ...]) -> tuple[NewFee, ...]:
+        if len({fee.fee_id for fee in value}) < len(value):
+            raise ValueError("has a fee_id twice")
+        return value
+
 
 class ConfirmPayment(_Outside):
-    """Record that a payment arrived."""
+    """Record that a payment arrived or was authorized."""
 
     WHO = _OFFICE
     command: Literal["ConfirmPayment"]
     amount: Amount
+    payment_id: GivenId | None = None
+    method: PaymentMethod = "other"
+    state: Literal["captured", "authorized"] = "captured"
+
+    def check(self) -> None:
+        super().check()
+        if self.payment_id is not None and PAYMENT_IDS.fullmatch(self.payment_id):
+            raise BadInput("/payment_id", "form", "ids of this form are given by the engine; choose another")
+
+
+class CapturePayment(Command):
+    """Record that authorized money was captured. Without an amount, all of it."""
+
+    WHO = _OFFICE
+    command: Literal["CapturePayment"]
+    payment_id: GivenId
+    amount: Amount | None = None
+
+
+class ReleasePayment(Command):
+    """Record that an authorization lapsed. Without an amount, all of it."""
+
+    WHO = _OFFICE
+    command: Literal["ReleasePayment"]
+    payment_id: GivenId
+    amount: Amount | None = None
+
+
+class Covers(_Form):
+    """What an other refund is for, in part: ``line`` or ``fee_id`` with ``amount``, or ``shipping`` alone."""
+
+    line: LineNumber | None = None
+    fee_id: GivenId | None = None
+    shipping: Amount | None = None
+    amount: Amount | None = None
+
+    @property
+    def target(self) -> tuple[str, int | None, str | None]:
+        """Kind (line, fee, shipping), line and fee."""
+        kind = "line" if self.line is not None else "fee" if self.fee_id is not None else "shipping"
+        return kind, self.line, self.fee_id
 
 
 class RecordOtherRefund(Command):
-    """Record a refund that was made elsewhere. It lowers what a cancellation can refund."""
+    """Record a refund that was made elsewhere: it settles a due refund, or lowers what can be refunded."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
     command: Literal["RecordOtherRefund"]
     amount: Amount
     note: FreeText | None = None
+    other_refund_id: GivenId | None = None
+    payment_id: GivenId | None = None
+    refund_id: GivenId | None = None
+    covers: Annotated[tuple[Covers, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True)] = ()
+
+    def check(self) -> None:
+        super().check()
+        for i, each in enumerate(self.covers):
+            named = [x is not None for x in (each.line, each.fee_id, each.shipping)]
+            if sum(named) != 1 or (each.amount is None) is not named[2]:
+                raise BadInput(
+                    f"/covers/{i}", "form", "must be a line with its amount, a fee_id with its amount, or shipping"
+                )
+        if len({each.target for each in self.covers}) < len(self.covers):
+            raise BadInput("/covers", "form", "names the same thing twice")
+        if self.covers and self.refund_id is not None:
+            raise BadInput("/covers", "form", "a refund that is settled says itself what it is for; leave covers out")
 
 
 # ---- messages --------------------------------------------------------------------------------------------------
@@ -525,23 +640,58 @@ class Deliver(_Outside):
 
 
 class ConfirmRefund(Command):
-    """Record that the payment service made the refund."""
+    """Record that the payment service made the refund, or its part of one payment."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
     command: Literal["ConfirmRefund"]
     refund_id: GivenId
     note: FreeText | None = None
+    payment_id: GivenId | None = None
+    provider_ref: Label | None = None
 
 
 class FailRefund(Command):
-    """Record that the payment service could not make the refund."""
+    """Record that the payment service could not make the refund, or that the bank sent it back."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
     command: Literal["FailRefund"]
     refund_id: GivenId
     note: FreeText | None = None
+    payment_id: GivenId | None = None
+    provider_ref: Label | None = None
+
+
+class WithdrawRefund(_Ruled):
+    """Withdraw a refund that was instructed by mistake. It is not owed, and is not instructed again."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["WithdrawRefund"]
+    refund_id: GivenId
+    note: FreeText
+
+
+class OpenChargeback(Command):
+    """Record that the buyer's bank demands a payment back."""
+
+    WHO = _OFFICE
+    command: Literal["OpenChargeback"]
+    payment_id: GivenId
+    amount: Amount
+    chargeback_id: GivenId | None = None
+
+
+class CloseChargeback(Command):
+    """Record how a chargeback ended. Without an amount, a lost one took the amount it was opened for."""
+
+    WHO = _OFFICE
+    command: Literal["CloseChargeback"]
+    payment_id: GivenId
+    outcome: Literal["won", "lost"]
+    amount: Amount | None = None
+    chargeback_id: GivenId | None = None
 
 
 class ConfirmNotice(Command):
@@ -827,6 +977,8 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
     for cls in (
         PlaceOrder,
         ConfirmPayment,
+        CapturePayment,
+        ReleasePayment,
         RecordOtherRefund,
         SendMessage,
         RecordContact,
@@ -846,6 +998,9 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
         Deliver,
         ConfirmRefund,
         FailRefund,
+        WithdrawRefund,
+        OpenChargeback,
+        CloseChargeback,
         ConfirmNotice,
         FailNotice,
         ReportShippedAfterCancel,

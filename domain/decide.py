@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from domain import commands as c
 from domain import events as e
+from domain.balance import increase, instruction
 from domain.deadlines import applies, due, is_over, number, without_overdue
 from domain.decisions import (
     canceling,
@@ -20,6 +21,7 @@ from domain.decisions import (
     deadline_effects,
     disputes,
     messages,
+    payments,
     placing,
     privacy,
     returns,
@@ -34,7 +36,7 @@ from domain.folding import apply
 from domain.instants import Instant
 from domain.marketplace_settings import MarketSettings
 from domain.order import Order, Request, Stamp, fresh
-from domain.policy import PolicyBook, PolicyDocument, read_policy
+from domain.policy import Policy, PolicyBook, PolicyDocument, read_policy
 from domain.pseudonyms import check_ids
 from domain.verdict import Ruling, fact, refused
 
@@ -240,7 +242,7 @@ class DeadlineRun:
             apply(order, event, deadline.due_at if type(event) in _FROM_OUTSIDE else s.now, stamp)
             self.events.append(event)
         requests = None if first else _requests_touched(order, self.events[begins:])
-        for event in _settle(order, credits, s.policy.mutual_consent, requests):
+        for event in _settle(order, credits, s.policy, requests):
             apply(order, event, s.now, stamp)
             self.events.append(event)
         for deadline_id in islice(reversed(order.deadlines_set), len(order.deadlines_set) - known):
@@ -358,7 +360,7 @@ def _run(s: DecisionContext, events: Events, stamp: Stamp, before: Order, happen
         apply(s.order, event, occurred_at, stamp)
         recorded.append((event, occurred_at))
     if recorded and s.order.exists:
-        for event in _settle(s.order, len(before.credits), s.policy.mutual_consent):
+        for event in _settle(s.order, len(before.credits), s.policy):
             apply(s.order, event, s.now, stamp)
             recorded.append((event, s.now))
     refusal = next((event for event, _ in recorded if type(event) in _REFUSALS), None)
@@ -373,7 +375,7 @@ def _verdict_of(recorded: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
     return None
 
 
-def _settle(order: Order, credits: int, mutual: bool, requests: Iterable[Request] | None = None) -> Iterator[e.Event]:
+def _settle(order: Order, credits: int, policy: Policy, requests: Iterable[Request] | None = None) -> Iterator[e.Event]:
     """Yield the events that follow from any decision: closed requests (``shipment-answers``) and a due refund
     (``full-refund``).
 
@@ -384,19 +386,21 @@ def _settle(order: Order, credits: int, mutual: bool, requests: Iterable[Request
         if request.status != "open" or any(order.still_open(request, line) for line in request.requested):
             continue
         got = {line: order.got(request, line) for line in request.requested}
-        if mutual and any(order.requested_and_shipped(request, line) for line in request.requested):
+        if policy.mutual_consent and any(order.requested_and_shipped(request, line) for line in request.requested):
             continue
         if all(got[line] >= units for line, units in request.requested.items()):
             yield e.CancelApproved(request.request_id, "canceled", None, False, None)
         else:
             status = "partly" if any(got.values()) else "shipped"
             yield e.CancelDeclined(request.request_id, "shipped", status, "shipment-answers", None)
-    increase = order.refundable - order.refunds_instructed
-    if increase > 0:
+    amount = increase(order)
+    if amount > 0:
         lines: dict[int, int] = {}
         for credit in order.credits[credits:]:
             lines[credit.line] = lines.get(credit.line, 0) + credit.units
-        yield e.RefundDue(order.next_id("refund"), increase, quantities(lines))
+        made = instruction(order, amount, policy.refunds.order)
+        refund_id = order.next_id("refund")
+        yield e.RefundDue(refund_id, amount, quantities(lines), made.causes, made.parts, made.purposes)
 
 
 def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points: Iterator[Instant]) -> Instant | None:
@@ -406,8 +410,10 @@ def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points
 
 
 _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]]] = {
-    c.ConfirmPayment: placing.confirm_payment,
-    c.RecordOtherRefund: placing.record_other_refund,
+    c.ConfirmPayment: payments.confirm_payment,
+    c.CapturePayment: payments.capture_payment,
+    c.ReleasePayment: payments.release_payment,
+    c.RecordOtherRefund: payments.record_other_refund,
     c.SendMessage: messages.send_message,
     c.RecordContact: messages.record_contact,
     c.RequestCancel: canceling.request_cancel,
@@ -424,8 +430,11 @@ _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]
     c.VoidShipment: shipping.void_shipment,
     c.ReviseShipBy: shipping.revise_ship_by,
     c.Deliver: shipping.deliver,
-    c.ConfirmRefund: messages.settle_refund,
-    c.FailRefund: messages.settle_refund,
+    c.ConfirmRefund: payments.settle_refund,
+    c.FailRefund: payments.settle_refund,
+    c.WithdrawRefund: payments.withdraw_refund,
+    c.OpenChargeback: payments.open_chargeback,
+    c.CloseChargeback: payments.close_chargeback,
     c.ConfirmNotice: messages.settle_notice,
     c.FailNotice: messages.settle_notice,
     c.ReportShippedAfterCancel: shipped_after_cancel.report_shipped_after_cancel,

@@ -46,10 +46,12 @@ class Listing:
 
 @fact
 class PlacedLine:
-    """A line as placed. ``discount`` and ``tax`` are for the whole line.
+    """A line as placed. ``discount``, ``tax``, ``shipping`` and ``shipping_tax`` are for the whole line.
 
-    ``goods`` and ``refundable_tax`` are refunded when the whole line is canceled: its value after its share of the
-    order's discount and rounding, and the tax on top (0 where tax is included).
+    ``goods``, ``refundable_tax``, ``shipping`` and ``refundable_shipping_tax`` are refunded when the whole line is
+    canceled. ``goods`` is its value after its share of the order's discount and rounding. The refundable taxes are
+    those on top (0 where tax is included). Where ``amount`` is given, it is the line's goods before its discount, and
+    ``unit_price`` is only information; ``price`` is the unit price as given. ``part_of`` is the line of the bundle.
     """
 
     line: int
@@ -62,6 +64,29 @@ class PlacedLine:
     goods: int
     refundable_tax: int
     listing: Listing | None
+    shipping: int = 0
+    shipping_tax: int = 0
+    refundable_shipping_tax: int = 0
+    amount: int | None = None
+    price: str | None = None
+    part_of: int | None = None
+
+    @property
+    def before_discount(self) -> int:
+        """The line's goods before its discount."""
+        return self.quantity * self.unit_price if self.amount is None else self.amount
+
+
+@fact
+class PlacedFee:
+    """A fee as placed. ``refundable``: never or with-order. ``refundable_tax`` is the tax on top (0 where included)."""
+
+    fee_id: str
+    title: str | None
+    amount: int
+    tax: int
+    refundable_tax: int
+    refundable: str
 
 
 @fact
@@ -86,10 +111,14 @@ class Deadline:
 
 @fact
 class Replaces:
-    """The earlier order, and its lines, that this order replaces (rule ``auto-canceled-is-final``)."""
+    """The earlier order, and its lines, that this order replaces (rule ``auto-canceled-is-final``).
+
+    ``quantities`` has the lines of which a quantity was named. Of the others the whole line is meant.
+    """
 
     order_id: str
     lines: tuple[int, ...]
+    quantities: tuple[LineQuantity, ...] = ()
 
 
 @fact
@@ -154,21 +183,71 @@ class OrderPlaced:
     calendar: Calendar
     replaces: Replaces | None
     deadlines: tuple[Deadline, ...]
+    fees: tuple[PlacedFee, ...] = ()
 
 
 @fact
 class PaymentReceived:
-    """A payment arrived."""
+    """A payment arrived, or was authorized (``state``: captured or authorized).
 
+    ``method``: card, bank, wallet, gift_card, store_credit, cash or other. Without an id, it is the order's next
+    ``payment-N``.
+    """
+
+    amount: int
+    payment_id: str = ""
+    method: str = "other"
+    state: str = "captured"
+
+
+@fact
+class PaymentCaptured:
+    """This amount of an authorized payment was captured."""
+
+    payment_id: str
+    amount: int
+
+
+@fact
+class PaymentReleased:
+    """This amount of an authorized payment lapsed. ``voided`` of it settles void parts of refunds, oldest first."""
+
+    payment_id: str
+    amount: int
+    voided: int
+
+
+@fact
+class Cover:
+    """What an other refund is for, in part: a line, a fee, or the order's shipping (``kind``: line, fee, shipping)."""
+
+    kind: str
+    line: int | None
+    fee_id: str | None
+    amount: int
+
+
+@fact
+class PaymentShare:
+    """An amount of one payment."""
+
+    payment_id: str
     amount: int
 
 
 @fact
 class OtherRefundRecorded:
-    """Money was refunded outside a cancellation, which lowers what a cancellation can refund."""
+    """Money was refunded outside a cancellation, which lowers what a cancellation can refund.
+
+    ``covers`` say what it is for; the rest is unassigned. ``draws`` say from which payments the money was taken.
+    """
 
     amount: int
     note: Sealed | None
+    other_refund_id: str = ""
+    payment_id: str | None = None
+    covers: tuple[Cover, ...] = ()
+    draws: tuple[PaymentShare, ...] = ()
 
 
 # ---- messages --------------------------------------------------------------------------------------------------
@@ -412,27 +491,130 @@ class Delivered:
 
 
 @fact
+class RefundCause:
+    """The amount of a refund that one cause makes due.
+
+    ``cause``: the cause of a cancellation, or return, undelivered, overpaid, rebill.
+    """
+
+    cause: str
+    amount: int
+
+
+@fact
+class RefundPart:
+    """The part of a refund that goes back to one payment. ``kind``: refund, or void of authorized money.
+
+    The payment of rebilled money is the rebilling (``rebill-N``). A part is ``waiting`` while a chargeback of its
+    payment is open: it is not instructed yet.
+    """
+
+    payment_id: str
+    method: str
+    amount: int
+    kind: str
+    waiting: bool
+
+
+@fact
+class RefundPurpose:
+    """What an amount of a refund is for. ``kind``: line, shipping (of the order), fee, excess, rebill."""
+
+    kind: str
+    line: int | None
+    fee_id: str | None
+    amount: int
+
+
+@fact
 class RefundDue:
-    """The payment service has to refund this amount. ``lines`` are the units that it is for."""
+    """The payment service has to refund this amount. ``lines`` are the units that it is for.
+
+    ``causes``, ``parts`` and ``purposes`` each add up to the amount.
+    """
 
     refund_id: str
     amount: int
     lines: tuple[LineQuantity, ...]
+    causes: tuple[RefundCause, ...] = ()
+    parts: tuple[RefundPart, ...] = ()
+    purposes: tuple[RefundPurpose, ...] = ()
 
 
 @fact
 class RefundConfirmed:
-    """The payment service made the refund."""
+    """The payment service made the refund, or its part of one payment."""
 
     refund_id: str
+    payment_id: str | None = None
+    provider_ref: str | None = None
 
 
 @fact
 class RefundFailed:
-    """The payment service could not make the refund, which stays due under its id."""
+    """The payment service could not make the refund, or the bank sent it back. It is due under its id."""
 
     refund_id: str
     note: Sealed | None
+    payment_id: str | None = None
+    provider_ref: str | None = None
+
+
+@fact
+class OtherRefundSettled:
+    """A due refund, or its part of one payment, was given back elsewhere. Nothing more goes out for this amount."""
+
+    refund_id: str
+    other_refund_id: str
+    payment_id: str | None
+    amount: int
+    note: Sealed | None
+
+
+@fact
+class RefundWithdrawn:
+    """A refund was instructed by mistake and is not owed. It does not go out, and is not instructed again."""
+
+    refund_id: str
+    rule: str | None
+    note: Sealed
+
+
+# ---- chargebacks -----------------------------------------------------------------------------------------------
+
+
+@fact
+class ChargebackOpened:
+    """The buyer's bank demands this amount of a payment back. Until it is closed, parts of the payment wait."""
+
+    payment_id: str
+    amount: int
+    chargeback_id: str | None
+
+
+@fact
+class ReleasedPart:
+    """A part of a refund that waited for a chargeback and goes out now."""
+
+    refund_id: str
+    payment_id: str
+    method: str
+    amount: int
+    kind: str
+
+
+@fact
+class ChargebackClosed:
+    """A chargeback ended. ``outcome``: won or lost. ``amount`` is what the provider took (0 if won).
+
+    ``released`` are the parts that waited and go out now.
+    """
+
+    payment_id: str
+    outcome: str
+    amount: int
+    chargeback_id: str | None
+    released: tuple[ReleasedPart, ...]
 
 
 # ---- canceled but shipped ------------------------------------------------------------------------
@@ -764,6 +946,8 @@ class ImportClosed:
 Event = (
     OrderPlaced
     | PaymentReceived
+    | PaymentCaptured
+    | PaymentReleased
     | OtherRefundRecorded
     | MessageSent
     | ContactRecorded
@@ -789,6 +973,10 @@ Event = (
     | RefundDue
     | RefundConfirmed
     | RefundFailed
+    | OtherRefundSettled
+    | RefundWithdrawn
+    | ChargebackOpened
+    | ChargebackClosed
     | ShippedAfterCancelFound
     | CustomerNotified
     | CustomerAcknowledged

@@ -4,27 +4,36 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from domain import events as e
+from domain.balance import LAST_IN_FIRST_OUT, Instruction, draws, instruction
 from domain.instants import Instant
 from domain.notification_rules import MARKS
 from domain.order import (
     Case,
+    Chargeback,
     Credit,
     Dispute,
     Evidence,
     Found,
     Line,
     Order,
+    OtherRefund,
+    Owed,
     Parcel,
+    Part,
+    Payment,
     Rebill,
     Refund,
     Request,
     Return,
     Shipment,
     Stamp,
+    fee_value,
 )
+from domain.reasons import FAULTS
 from domain.rebilling import units_refunded
 
 
@@ -48,13 +57,50 @@ def _know_ids(order: Order, *ids: str | None) -> None:
             order.personal_ids |= {id}
 
 
-def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -> None:
-    """Add the value of ``units`` of a line to the credited value V."""
-    before = line.credit(line.credited)
+def _credit(order: Order, line: Line, units: int, *, canceled_at: Instant | None, cause: str, shipping: bool) -> None:
+    """Count ``units`` of a line in V, and in D what other refunds do not cover of them.
+
+    With ``shipping``, their share of the line's shipping counts too. The order's shipping and fees follow once nothing
+    can reach the buyer any more.
+    """
+    value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
     line.credited += units
-    value = line.credit(line.credited) - before
-    order.value_credited += value
-    order.credits.append(Credit(line.number, units, value, canceled_at))
+    if shipping:
+        line.shipping_credited += units
+    now = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    order.value_credited += now - value
+    order.credits.append(Credit(line.number, units, now - value, canceled_at, cause, shipping))
+    _owe(order, cause, "line", line.number, None, max(0, now - line.covered) - max(0, value - line.covered))
+    _credit_with_order(order, cause)
+
+
+def _credit_with_order(order: Order, cause: str) -> None:
+    """Count the order's shipping and the fees with it, once nothing can reach the buyer any more."""
+    if order.with_order_credited or not order.nothing_reached_the_buyer:
+        return
+    order.with_order_credited = True
+    _owe(order, cause, "shipping", None, None, max(0, order.shipping_value - order.shipping_covered))
+    for fee in order.terms.fees:
+        covered = order.fees_covered.get(fee.fee_id, 0)
+        _owe(order, cause, "fee", None, fee.fee_id, max(0, fee_value(fee) - covered))
+
+
+def _owe(order: Order, cause: str, kind: str, line: int | None, fee_id: str | None, amount: int) -> None:
+    if amount:
+        order.value_owed += amount
+        order.owed.append(Owed(cause, kind, line, fee_id, amount))
+
+
+def _no_longer_owed(order: Order, kind: str, line: int | None, fee_id: str | None, amount: int) -> None:
+    """Take an amount out of D that an other refund covers, and out of what is still owed for the same thing."""
+    order.value_owed -= amount
+    left: list[Owed] = []
+    for owed in order.owed:
+        part = min(amount, owed.amount) if (owed.kind, owed.line, owed.fee_id) == (kind, line, fee_id) else 0
+        amount -= part
+        if part < owed.amount:
+            left.append(owed if not part else Owed(owed.cause, kind, line, fee_id, owed.amount - part))
+    order.owed = left
 
 
 def _set_deadlines(order: Order, deadlines: tuple[e.Deadline, ...]) -> None:
@@ -76,7 +122,19 @@ def _order_placed(order: Order, event: e.OrderPlaced, at: Instant, stamp: Stamp)
     order.placed_fingerprint = stamp.fingerprint
     order.ship_by = event.ship_by
     order.lines = {
-        x.line: Line(x.line, x.sku, x.title, x.quantity, x.goods, x.refundable_tax, x.listing, x.quantity)
+        x.line: Line(
+            x.line,
+            x.sku,
+            x.title,
+            x.quantity,
+            x.goods,
+            x.refundable_tax,
+            x.listing,
+            x.quantity,
+            shipping=x.shipping,
+            shipping_tax=x.refundable_shipping_tax,
+            part_of=x.part_of,
+        )
         for x in event.lines
     }
     order.open_units = sum(line.ordered for line in order.lines.values())
@@ -87,10 +145,68 @@ def _payment_received(order: Order, event: e.PaymentReceived, at: Instant, stamp
     if order.version == 1:
         order.paid_at_placing = True
     order.paid += event.amount
+    payment_id = event.payment_id or order.next_payment_id
+    authorized = event.amount if event.state == "authorized" else 0
+    order.payments[payment_id] = Payment(
+        payment_id, event.method, event.amount, event.state, stamp.recorded_at, authorized, event.amount - authorized
+    )
+
+
+def _payment_captured(order: Order, event: e.PaymentCaptured, at: Instant, stamp: Stamp) -> None:
+    payment = order.payments[event.payment_id]
+    payment.authorized -= event.amount
+    payment.captured += event.amount
+
+
+def _payment_released(order: Order, event: e.PaymentReleased, at: Instant, stamp: Stamp) -> None:
+    """Release authorized money. It settles void parts first, oldest first; that money stays in what was paid."""
+    payment, left = order.payments[event.payment_id], event.voided
+    for refund in order.refunds.values():
+        if not left or refund.status != "due":
+            continue
+        parts = []
+        for part in refund.parts:
+            if part.kind == "void" and part.payment_id == event.payment_id:
+                settled = min(left, part.left)
+                left -= settled
+                confirmed = part.confirmed + settled
+                whole = confirmed + part.elsewhere == part.amount
+                part = replace(part, confirmed=confirmed, waiting=part.waiting and not whole, failed=False)
+            parts.append(part)
+        _settle_parts(order, refund, tuple(parts), stamp)
+    payment.authorized -= event.amount - event.voided
+    order.paid -= event.amount - event.voided
 
 
 def _other_refund(order: Order, event: e.OtherRefundRecorded, at: Instant, stamp: Stamp) -> None:
+    id = event.other_refund_id or order.next_other_refund_id
+    order.other_ids.setdefault(id, (event.amount, None, event.payment_id, event.covers))
+    order.others.append(OtherRefund(id, event.amount, None, event.payment_id, event.covers, stamp.recorded_at))
+    for share in event.draws or draws(order, event.amount, LAST_IN_FIRST_OUT):
+        order.payments[share.payment_id].elsewhere += share.amount
     order.other_refunds += event.amount
+    for cover in event.covers:
+        _covered(order, cover)
+
+
+def _covered(order: Order, cover: e.Cover) -> None:
+    """Count what an other refund covers of a line, the order's shipping or a fee."""
+    if cover.kind == "line":
+        assert cover.line is not None
+        line = order.lines[cover.line]
+        value, before = line.credit(line.credited) + line.shipping_credit(line.shipping_credited), line.covered
+        line.covered = after = before + cover.amount
+    elif cover.kind == "shipping":
+        value, before = order.shipping_value if order.with_order_credited else 0, order.shipping_covered
+        order.shipping_covered = after = before + cover.amount
+    else:
+        assert cover.fee_id is not None
+        fee = next(fee for fee in order.terms.fees if fee.fee_id == cover.fee_id)
+        value, before = fee_value(fee) if order.with_order_credited else 0, order.fees_covered.get(cover.fee_id, 0)
+        order.fees_covered[cover.fee_id] = after = before + cover.amount
+    less = max(0, value - before) - max(0, value - after)
+    if less:
+        _no_longer_owed(order, cover.kind, cover.line, cover.fee_id, less)
 
 
 def _message_sent(order: Order, event: e.MessageSent, at: Instant, stamp: Stamp) -> None:
@@ -187,7 +303,7 @@ def _lines_canceled(order: Order, event: e.LinesCanceled, at: Instant, stamp: St
         order.open_units -= part.quantity
         line.canceled += part.quantity
         _canceled(line, stamp, part.cause, part.request_id)
-        _credit(order, line, part.quantity, stamp.recorded_at)
+        _credit(order, line, part.quantity, canceled_at=stamp.recorded_at, cause=part.cause, shipping=True)
         _count_for_requests(order, part.line, part.quantity, part.request_id)
 
 
@@ -215,7 +331,7 @@ def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stam
     shipment = order.shipments.get(event.shipment_id)
     if shipment is not None:
         shipment.killed[event.line] = shipment.killed.get(event.line, 0) + event.quantity
-    _credit(order, line, event.quantity, stamp.recorded_at)
+    _credit(order, line, event.quantity, canceled_at=stamp.recorded_at, cause="fill_or_kill", shipping=True)
     _count_for_requests(order, event.line, event.quantity, None)
 
 
@@ -359,18 +475,138 @@ def _delivered(order: Order, event: e.Delivered, at: Instant, stamp: Stamp) -> N
 
 def _refund_due(order: Order, event: e.RefundDue, at: Instant, stamp: Stamp) -> None:
     order.counters["refund"] = order.counters.get("refund", 0) + 1
-    order.refunds[event.refund_id] = Refund(event.refund_id, event.amount, "due", False, stamp.recorded_at)
+    made: e.RefundDue | Instruction = event
+    if not event.parts:  # Version 1 had no causes, parts and purposes.
+        made = instruction(order, event.amount, LAST_IN_FIRST_OUT)
+    parts = tuple(Part(x.payment_id, x.method, x.amount, x.kind, x.waiting) for x in made.parts)
+    order.refunds[event.refund_id] = Refund(
+        event.refund_id, event.amount, "due", False, stamp.recorded_at, None, parts, made.causes, made.purposes
+    )
     order.refunds_instructed += event.amount
+    order.refunds_due += event.amount
+    over = sum(x.amount for x in made.purposes if x.kind == "excess")
+    billed = sum(x.amount for x in made.purposes if x.kind == "rebill")
+    order.excess_instructed += over
+    order.rebill_instructed += billed
+    _no_more_owed(order, event.amount - over - billed)
+    for part in parts:
+        payment = order.payments.get(part.payment_id)
+        if payment is None:
+            order.rebills[part.payment_id].back_instructed += part.amount
+        elif part.kind == "void":
+            payment.voiding += part.amount
+        else:
+            payment.refunding += part.amount
+
+
+def _no_more_owed(order: Order, amount: int) -> None:
+    """Take what a refund covers out of what is owed, the newest first (``balance.taken``)."""
+    owed = order.owed
+    while amount and owed:
+        last = owed.pop()
+        if last.amount > amount:
+            owed.append(Owed(last.cause, last.kind, last.line, last.fee_id, last.amount - amount))
+        amount -= min(amount, last.amount)
+
+
+def _settle_parts(order: Order, refund: Refund, parts: tuple[Part, ...], stamp: Stamp, status: str = "") -> None:
+    """Replace the parts of a refund, and count again what is due, refunded and given back elsewhere.
+
+    Without a status, it follows from the parts: a refund is confirmed or settled elsewhere once no part is due.
+    """
+    order.refunds_due -= refund.due
+    order.refunds_confirmed -= refund.refunded
+    order.settled_elsewhere -= refund.elsewhere
+    for old, new in zip(refund.parts, parts, strict=True):
+        payment = order.payments.get(old.payment_id)
+        if payment is not None and old is not new:
+            payment.refunded += new.confirmed - old.confirmed
+            if new.kind == "void":
+                payment.voided += old.left - new.left
+    before, refund.parts = refund.status, parts
+    if not status:
+        status = "due"
+        if not any(part.left for part in parts):
+            elsewhere = bool(parts) and not any(part.confirmed for part in parts)
+            status = "settled_elsewhere" if elsewhere and refund.amount else "confirmed"
+    refund.status, refund.failed = status, status == "due" and any(part.failed for part in parts)
+    if status == "confirmed" and before != "confirmed":
+        refund.confirmed_at = stamp.recorded_at
+    order.refunds_due += refund.due
+    order.refunds_confirmed += refund.refunded
+    order.settled_elsewhere += refund.elsewhere
 
 
 def _refund_confirmed(order: Order, event: e.RefundConfirmed, at: Instant, stamp: Stamp) -> None:
     refund = order.refunds[event.refund_id]
-    refund.status, refund.failed, refund.confirmed_at = "confirmed", False, stamp.recorded_at
-    order.refunds_confirmed += refund.amount
+    parts = tuple(
+        replace(part, confirmed=part.amount - part.elsewhere, waiting=False, failed=False)
+        if event.payment_id in (None, part.payment_id)
+        else part
+        for part in refund.parts
+    )
+    _settle_parts(order, refund, parts, stamp)
 
 
 def _refund_failed(order: Order, event: e.RefundFailed, at: Instant, stamp: Stamp) -> None:
-    order.refunds[event.refund_id].failed = True
+    """Make a refund, or its part of one payment, due again. Without a payment, confirmed parts of a due one stay so."""
+    refund = order.refunds[event.refund_id]
+    if event.payment_id is not None:
+        failed = [part.payment_id == event.payment_id for part in refund.parts]
+    elif refund.status == "due":
+        failed = [part.left > 0 for part in refund.parts]
+    else:
+        failed = [part.confirmed > 0 for part in refund.parts]
+    parts = tuple(
+        replace(part, confirmed=0, failed=True) if is_failed else part
+        for part, is_failed in zip(refund.parts, failed, strict=True)
+    )
+    _settle_parts(order, refund, parts, stamp, "due")
+
+
+def _other_refund_settled(order: Order, event: e.OtherRefundSettled, at: Instant, stamp: Stamp) -> None:
+    refund, left = order.refunds[event.refund_id], event.amount
+    parts = []
+    for part in refund.parts:
+        if event.payment_id in (None, part.payment_id):
+            settled = min(left, part.left)
+            left -= settled
+            waits = part.waiting and part.left > settled
+            part = replace(part, elsewhere=part.elsewhere + settled, waiting=waits, failed=False)
+        parts.append(part)
+    status = "settled_elsewhere" if event.payment_id is None else ""
+    _settle_parts(order, refund, tuple(parts), stamp, status)
+    key = event.amount, event.refund_id, event.payment_id, ()
+    order.other_ids.setdefault(event.other_refund_id, key)
+    order.others.append(
+        OtherRefund(event.other_refund_id, event.amount, event.refund_id, event.payment_id, (), stamp.recorded_at)
+    )
+
+
+def _refund_withdrawn(order: Order, event: e.RefundWithdrawn, at: Instant, stamp: Stamp) -> None:
+    """Withdraw a refund. Its payments hold the money again."""
+    refund = order.refunds[event.refund_id]
+    for part in refund.parts:
+        payment = order.payments.get(part.payment_id)
+        if payment is not None and part.kind == "void":
+            payment.voiding -= part.left
+        elif payment is not None:
+            payment.refunding -= part.left
+    parts = tuple(replace(part, waiting=False, failed=False) for part in refund.parts)
+    _settle_parts(order, refund, parts, stamp, "withdrawn")
+
+
+def _chargeback_opened(order: Order, event: e.ChargebackOpened, at: Instant, stamp: Stamp) -> None:
+    order.payments[event.payment_id].chargeback = Chargeback(event.amount, event.chargeback_id)
+
+
+def _chargeback_closed(order: Order, event: e.ChargebackClosed, at: Instant, stamp: Stamp) -> None:
+    order.payments[event.payment_id].chargeback = None
+    for refund_id in dict.fromkeys(released.refund_id for released in event.released):
+        refund = order.refunds[refund_id]
+        refund.parts = tuple(
+            replace(part, waiting=False) if part.payment_id == event.payment_id else part for part in refund.parts
+        )
 
 
 def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: Instant, stamp: Stamp) -> None:
@@ -494,8 +730,16 @@ def _refund_now(order: Order, back: Return) -> None:
     if back.refunded or back.canceled:
         return
     back.refunded = True
+    shipping = _shipping_goes_back(order, back)
     for number, quantity in back.lines.items():
-        _credit(order, order.lines[number], quantity, None)
+        _credit(order, order.lines[number], quantity, canceled_at=None, cause="return", shipping=shipping)
+
+
+def _shipping_goes_back(order: Order, back: Return) -> bool:
+    """Whether the lines' shipping is due back with a return: for a fault, and where the parcel counts as lost."""
+    case, request = order.cases.get(back.about), order.requests.get(back.about)
+    reason = back.reason or (case.reason if case is not None else None)
+    return reason in FAULTS or (request is not None and request.rule == "stalled-tracking")
 
 
 def _return_accepted(order: Order, event: e.ReturnAccepted, at: Instant, stamp: Stamp) -> None:
@@ -554,8 +798,13 @@ def _rebilled_came_back(order: Order, back: Return) -> None:
                 continue
             line, before = order.lines[number], rebill.back.get(number, 0)
             taken = min(left, billed.units - before)
-            order.rebill_back += billed.amount(line, before + taken) - billed.amount(line, before)
+            amount = billed.amount(line, before + taken) - billed.amount(line, before)
             rebill.back[number] = before + taken
+            if rebill.back == rebill.lines:
+                amount = rebill.amount - rebill.back_amount
+            amount = min(amount, rebill.amount - rebill.back_amount)
+            rebill.back_amount += amount
+            order.rebill_back += amount
             left -= taken
 
 
@@ -658,6 +907,8 @@ def _nothing(order: Order, event: object, at: Instant, stamp: Stamp) -> None:
 _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.OrderPlaced: _order_placed,
     e.PaymentReceived: _payment_received,
+    e.PaymentCaptured: _payment_captured,
+    e.PaymentReleased: _payment_released,
     e.OtherRefundRecorded: _other_refund,
     e.MessageSent: _message_sent,
     e.ContactRecorded: _contact_recorded,
@@ -683,6 +934,10 @@ _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.RefundDue: _refund_due,
     e.RefundConfirmed: _refund_confirmed,
     e.RefundFailed: _refund_failed,
+    e.OtherRefundSettled: _other_refund_settled,
+    e.RefundWithdrawn: _refund_withdrawn,
+    e.ChargebackOpened: _chargeback_opened,
+    e.ChargebackClosed: _chargeback_closed,
     e.ShippedAfterCancelFound: _shipped_after_cancel,
     e.CustomerNotified: _customer_notified,
     e.CustomerAcknowledged: _found_stage("acknowledged"),

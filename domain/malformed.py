@@ -15,6 +15,7 @@ MOST_FIELDS: Final = 64
 MOST_ENTRIES: Final = 10_000
 """The most entries of a list in a command."""
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
+PRINTABLE_OR_EMPTY: Final = r"^[^\x00-\x1f\x7f]*$"
 COMMAND_ID: Final = r"^[A-Za-z0-9._:\-]{1,100}$"
 MARKETPLACE: Final = r"^[a-z0-9\-]{1,64}$"
 ORDER_ID: Final = r"^[A-Za-z0-9._\-]{1,64}$"
@@ -27,6 +28,7 @@ MEDIA_TYPE: Final = r"^[\w.+\-]{1,60}/[\w.+\-]{1,60}$"
 
 _FORMS: Final = {
     PRINTABLE: "must not be empty or hold control characters",
+    PRINTABLE_OR_EMPTY: "must not hold control characters",
     COMMAND_ID: "must be 1 to 100 of A-Z a-z 0-9 . _ : -",
     MARKETPLACE: "must be 1 to 64 of a-z 0-9 -",
     ORDER_ID: "must be 1 to 64 of A-Z a-z 0-9 . _ -",
@@ -41,6 +43,8 @@ _OBJECTS: Final = {
     "Pick": 'must be a line number or {"line": 1, "quantity": 3}',
     "Actor": 'must be an object like {"kind": "buyer", "id": "b-7"}',
     "NewLine": "must be an object with line, sku, quantity and unit_price",
+    "NewFee": "must be an object with fee_id and amount",
+    "Covers": 'must be an object like {"line": 1, "amount": "10.00"}',
     "ListingRef": "must be an object with ref and sha256",
     "ReplacedOrder": "must be an object with order_id and lines",
 }

@@ -6,7 +6,7 @@ The shares always add up to the whole, in whatever order they are computed (rule
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 
 from domain.errors import BadInput
@@ -36,6 +36,11 @@ def minor_units(amount: str, currency: str, pointer: str) -> int:
     return int(whole + fraction.ljust(decimals, "0")) if whole not in ("-", "") else 0
 
 
+def nearest_minor_units(amount: str, currency: str) -> int:
+    """Convert a decimal string to minor units, rounded half to even, for a currency that ``exponent`` knows."""
+    return int(Decimal(amount).scaleb(exponent(currency) or 0).to_integral_value(ROUND_HALF_EVEN))
+
+
 def written(amount: int, currency: str) -> str:
     """Convert minor units to a decimal string, as in commands: 1234 of USD is ``12.34``.
 
@@ -51,9 +56,8 @@ def in_words(amount: int, currency: str) -> str:
 
 
 def share_of_units(amount: int, units: int, first: int) -> int:
-    """Return the share of ``amount`` for the first ``first`` of ``units`` units: k·(t div n) + min(k, t mod n)."""
-    each, rest = divmod(amount, units)
-    return first * each + min(first, rest)
+    """Return the share of ``amount`` for the first ``first`` of ``units`` units: ceil(k · t / n)."""
+    return -(-first * amount // units)
 
 
 def largest_remainder(amount: int, weights: Sequence[int]) -> list[int]:

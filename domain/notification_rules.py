@@ -107,6 +107,7 @@ NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], Notifica
     e.RefundDue: NotificationRule("refund-due", BUYER),
     e.RefundConfirmed: NotificationRule("refund-confirmed", BUYER),
     e.RefundFailed: NotificationRule("refund-failed", BUYER),
+    e.RefundWithdrawn: NotificationRule("refund-withdrawn", BUYER),
     e.ShippedAfterCancelFound: NotificationRule("found-shipped", SELLER),
     e.CustomerNotified: NotificationRule("shipped-although-canceled", BUYER),
     e.CustomerAcknowledged: NotificationRule("acknowledged", SELLER),

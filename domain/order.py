@@ -79,15 +79,36 @@ class Line:
     """Shipped units that count as lost: they were never delivered, and are in a return or came back."""
     accepted: int = 0
     """Canceled units that the customer accepted together with their rebilling (``acknowledge-both``)."""
+    shipping: int = 0
+    """The line's shipping."""
+    shipping_tax: int = 0
+    """The tax on top of the line's shipping."""
+    shipping_credited: int = 0
+    """Units whose share of the line's shipping counts in V, each once."""
+    covered: int = 0
+    """O of the line: what other refunds cover of it."""
+    part_of: int | None = None
+    """The line of the bundle that this line is part of."""
 
     @property
     def value(self) -> int:
-        """The refund value of the whole line: goods and tax on top."""
-        return self.goods + self.tax
+        """The refund value of the whole line: goods, shipping and the tax on top of both."""
+        return self.goods + self.tax + self.shipping + self.shipping_tax
 
     def credit(self, units: int) -> int:
-        """The value of the first ``units`` refunded units, with goods and tax shared separately."""
+        """The value of the first ``units`` refunded units without shipping, with goods and tax shared separately."""
         return share_of_units(self.goods, self.ordered, units) + share_of_units(self.tax, self.ordered, units)
+
+    def shipping_credit(self, units: int) -> int:
+        """The shipping of the first ``units`` units whose shipping is due back, and its tax, shared separately."""
+        if not self.shipping and not self.shipping_tax:
+            return 0
+        n = self.ordered
+        return share_of_units(self.shipping, n, units) + share_of_units(self.shipping_tax, n, units)
+
+    def due(self, credited: int, shipping_credited: int, covered: int) -> int:
+        """max(0, V − O) of the line, when so many units count in V."""
+        return max(0, self.credit(credited) + self.shipping_credit(shipping_credited) - covered)
 
     @property
     def with_buyer_or_under_way(self) -> int:
@@ -131,17 +152,147 @@ class Request:
     """When (recorded) it was approved, declined, refused or otherwise closed. A later dispute does not change it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a refund that goes back to one payment: confirmed, settled elsewhere, or still due."""
+
+    payment_id: str
+    method: str
+    amount: int
+    kind: str
+    """refund, or void of authorized money"""
+    waiting: bool = False
+    """Whether it waits for a chargeback of its payment and is not instructed."""
+    confirmed: int = 0
+    elsewhere: int = 0
+    """The amount of it that was given back elsewhere."""
+    failed: bool = False
+
+    @property
+    def left(self) -> int:
+        """The amount of it that is neither confirmed nor settled elsewhere."""
+        return self.amount - self.confirmed - self.elsewhere
+
+
 @dataclass(slots=True)
 class Refund:
-    """A refund instruction: due until confirmed."""
+    """A refund instruction: due until confirmed, settled elsewhere or withdrawn."""
 
     refund_id: str
     amount: int
     status: str
+    """due, confirmed, settled_elsewhere or withdrawn"""
     failed: bool
     due_at: Instant
     confirmed_at: Instant | None = None
-    """When (recorded) it was confirmed."""
+    """When (recorded) it was last confirmed."""
+    parts: tuple[Part, ...] = ()
+    causes: tuple[e.RefundCause, ...] = ()
+    purposes: tuple[e.RefundPurpose, ...] = ()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any part waits for a chargeback."""
+        return any(part.waiting for part in self.parts)
+
+    @property
+    def elsewhere(self) -> int:
+        """The amount of it that was given back elsewhere."""
+        return sum(part.elsewhere for part in self.parts)
+
+    @property
+    def due(self) -> int:
+        """The amount of it that counts as due: until its last part is confirmed, all that is not settled elsewhere."""
+        return self.amount - self.elsewhere if self.status == "due" else 0
+
+    @property
+    def refunded(self) -> int:
+        """The amount of it that counts as refunded."""
+        if self.status == "due":
+            return 0
+        return self.amount - self.elsewhere if self.status == "confirmed" else sum(x.confirmed for x in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Chargeback:
+    """An open chargeback of a payment."""
+
+    amount: int
+    chargeback_id: str | None
+
+
+@dataclass(slots=True)
+class Payment:
+    """A payment and what became of its money."""
+
+    payment_id: str
+    method: str
+    amount: int
+    state: str
+    """captured or authorized, as it was reported"""
+    received_at: Instant
+    authorized: int
+    """Money that is authorized and not captured. Voided money stays in it."""
+    captured: int
+    refunding: int = 0
+    """Captured money in parts of refunds that are not withdrawn."""
+    voiding: int = 0
+    """Authorized money in such parts."""
+    voided: int = 0
+    """Authorized money in parts that are confirmed or settled elsewhere."""
+    refunded: int = 0
+    """Confirmed parts."""
+    elsewhere: int = 0
+    """Other refunds that were drawn from it. They take captured money first."""
+    chargeback: Chargeback | None = None
+
+    @property
+    def _elsewhere_authorized(self) -> int:
+        return max(0, self.elsewhere - max(0, self.captured - self.refunding))
+
+    @property
+    def free_authorized(self) -> int:
+        """Authorized money that it still holds."""
+        return max(0, self.authorized - self.voiding - self._elsewhere_authorized)
+
+    @property
+    def free_captured(self) -> int:
+        """Captured money that it still holds."""
+        return max(0, self.captured - self.refunding - self.elsewhere + self._elsewhere_authorized)
+
+    @property
+    def capturable(self) -> int:
+        """Authorized money that no void waits for."""
+        return self.authorized - self.voiding
+
+    @property
+    def releasable(self) -> int:
+        """Authorized money that can lapse: what void parts wait for, and what it still holds."""
+        return self.voiding - self.voided + self.free_authorized
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRefund:
+    """Money that was given back elsewhere, or the part of it that settled a refund (``refund_id``)."""
+
+    other_refund_id: str
+    amount: int
+    refund_id: str | None
+    payment_id: str | None
+    covers: tuple[e.Cover, ...]
+    recorded_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A part of D that no refund has covered yet: what it is for and what caused it."""
+
+    cause: str
+    kind: str
+    """line, shipping (of the order) or fee"""
+    line: int | None
+    fee_id: str | None
+    amount: int
 
 
 @dataclass(slots=True)
@@ -205,8 +356,12 @@ class Run:
     units: int
     credited: int
     """Units of the line that were credited before the first of them."""
+    shipping_credited: int
+    """Units of the line whose shipping was credited before the first of them."""
+    shipping: bool
+    """Whether their shipping was credited too."""
     value: int
-    """V before the first of them."""
+    """D before the first of them, without shipping of the order and fees."""
 
 
 @dataclass(slots=True)
@@ -215,6 +370,7 @@ class Billed:
 
     unpaid: int
     most: int
+    covered: int
     runs: list[Run] = field(default_factory=list)
 
     @property
@@ -226,7 +382,9 @@ class Billed:
         total = 0
         for run in self.runs:
             taken = min(units, run.units)
-            value = line.credit(run.credited + taken) - line.credit(run.credited)
+            shipped = run.shipping_credited + (taken if run.shipping else 0)
+            before = line.due(run.credited, run.shipping_credited, self.covered)
+            value = line.due(run.credited + taken, shipped, self.covered) - before
             total += self._refunded(run.value + value) - self._refunded(run.value)
             units -= taken
         return total
@@ -251,6 +409,10 @@ class Rebill:
     """Units of it that came back, by line. The amount billed for them is refunded, once."""
     units: dict[int, Billed] = field(default_factory=dict)
     """The units that it bills, by line."""
+    back_amount: int = 0
+    """The amount billed for the units that came back."""
+    back_instructed: int = 0
+    """The part of it that refunds were instructed for."""
 
 
 @dataclass(slots=True)
@@ -328,6 +490,10 @@ class Credit:
     value: int
     canceled_at: Instant | None
     """When (recorded) they were canceled; None if they were returned."""
+    cause: str
+    """The cause of their cancellation, or return or undelivered."""
+    shipping: bool
+    """Whether their share of the line's shipping was credited too."""
 
 
 @dataclass(slots=True)
@@ -353,14 +519,38 @@ class Order:
     ship_by: Instant | None = None
     proposed_ship_by: Instant | None = None
     paid: int = 0
+    """All payments, authorized money included."""
+    payments: dict[str, Payment] = field(default_factory=dict)
     other_refunds: int = 0
+    """Other refunds that lower what can be refunded. Refunds that were settled elsewhere are not among them."""
+    others: list[OtherRefund] = field(default_factory=list)
+    other_ids: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Ids of other refunds, each with its content."""
     value_credited: int = 0
-    """V without shipping (docs/reference/money.md, Refunds)."""
+    """V of the lines (docs/reference/money.md, Refunds)."""
+    value_owed: int = 0
+    """D: the sum of max(0, V − O) over lines, the order's shipping and fees."""
+    with_order_credited: bool = False
+    """Whether the order's shipping and the fees with it count in V."""
+    shipping_covered: int = 0
+    """O of the order's shipping."""
+    fees_covered: dict[str, int] = field(default_factory=dict)
+    """O of each fee."""
+    owed: list[Owed] = field(default_factory=list)
+    """The parts of D that no refund has covered yet, oldest first."""
     refunds_instructed: int = 0
+    """All refunds ever instructed, also those that were withdrawn or settled elsewhere."""
+    excess_instructed: int = 0
+    """The part of them that was paid beyond the total."""
+    rebill_instructed: int = 0
+    """The part of them that was rebilled."""
+    refunds_due: int = 0
     refunds_confirmed: int = 0
+    settled_elsewhere: int = 0
+    """The part of the refunds that was given back elsewhere."""
     rebills_confirmed: int = 0
     rebill_back: int = 0
-    """The amount rebilled for units that came back afterwards. It is refunded in addition to V."""
+    """The amount rebilled for units that came back afterwards. It is refunded in addition to D."""
     ever_shipped: bool = False
     requests: dict[str, Request] = field(default_factory=dict)
     requests_of_line: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -414,7 +604,12 @@ class Order:
         new = _copy_order(self)
         new.lines = {number: _copy_line(line) for number, line in self.lines.items()}
         new.requests = {k: _copy_request(v) for k, v in self.requests.items()} if self.requests else {}
+        new.payments = {k: _copy_payment(v) for k, v in self.payments.items()} if self.payments else {}
         new.refunds = {k: _copy_refund(v) for k, v in self.refunds.items()} if self.refunds else {}
+        new.others = self.others.copy()
+        new.other_ids = self.other_ids.copy()
+        new.fees_covered = self.fees_covered.copy()
+        new.owed = self.owed.copy()
         new.shipments = {k: _copy_shipment(v) for k, v in self.shipments.items()} if self.shipments else {}
         new.parcels = [_copy_parcel(v) for v in self.parcels] if self.parcels else []
         new.returns = {k: _copy_return(v) for k, v in self.returns.items()} if self.returns else {}
@@ -448,19 +643,33 @@ class Order:
         return self.shipped_units > 0 and all(line.delivered >= line.shipped for line in self.lines.values())
 
     @property
-    def value_with_shipping(self) -> int:
-        """V: the value of all credited units, plus shipping once everything is canceled and nothing ever shipped."""
-        if self.open_units == 0 and not self.ever_shipped:
-            terms = self.terms
-            return self.value_credited + terms.shipping + (0 if terms.tax_included else terms.shipping_tax)
-        return self.value_credited
+    def nothing_reached_the_buyer(self) -> bool:
+        """Whether everything is canceled and nothing ever shipped, so that the order's shipping is due back."""
+        return self.open_units == 0 and not self.ever_shipped
 
     @property
-    def refundable(self) -> int:
-        """The required sum of all refunds: min(max(0, V − U), paid − O), plus rebilled money that is due back."""
-        unpaid = max(0, self.terms.total - self.paid)
-        value = max(0, self.value_with_shipping - unpaid)
-        return max(0, min(value, self.paid - self.other_refunds)) + self.rebill_back
+    def value_with_shipping(self) -> int:
+        """V: the value of all credited units, and of the order's shipping and fees once they count."""
+        if not self.with_order_credited:
+            return self.value_credited
+        return self.value_credited + self.shipping_value + sum(fee_value(fee) for fee in self.terms.fees)
+
+    @property
+    def shipping_value(self) -> int:
+        """The order's shipping and the tax on top of it."""
+        terms = self.terms
+        return terms.shipping + (0 if terms.tax_included else terms.shipping_tax)
+
+    @property
+    def other_refunds_in_all(self) -> int:
+        """All money that was given back elsewhere, to settle a refund or not."""
+        return self.other_refunds + self.settled_elsewhere
+
+    @property
+    def kept(self) -> int:
+        """paid − due − refunded − other refunds + confirmed rebills. Negative if money was given back twice."""
+        out = self.refunds_due + self.refunds_confirmed + self.other_refunds_in_all
+        return self.paid - out + self.rebills_confirmed
 
     @property
     def is_unpaid(self) -> bool:
@@ -483,6 +692,19 @@ class Order:
             if shipment.status == "tracking":
                 found |= {n for n, units in shipment.lines.items() if units}
         return found
+
+    @property
+    def next_payment_id(self) -> str:
+        """The id that the engine gives a payment, like payment-1."""
+        number = len(self.payments) + 1
+        while f"payment-{number}" in self.payments:
+            number += 1
+        return f"payment-{number}"
+
+    @property
+    def next_other_refund_id(self) -> str:
+        """The id of an other refund of which none is on record, like other-refund-1."""
+        return f"other-refund-{len(self.others) + 1}"
 
     def next_id(self, kind: str) -> str:
         """The id that the engine assigns next, like refund-1."""
@@ -544,6 +766,7 @@ _copy_order = _copier(Order)
 _copy_line = _copier(Line)
 _copy_request_record = _copier(Request)
 _copy_refund = _copier(Refund)
+_copy_payment = _copier(Payment)
 _copy_return = _copier(Return)
 _copy_rebill_record = _copier(Rebill)
 _copy_found = _copier(Found)
@@ -575,6 +798,11 @@ def _copy_parcel(parcel: Parcel) -> Parcel:
     new = _copy_parcel_record(parcel)
     new.lines = parcel.lines.copy()
     return new
+
+
+def fee_value(fee: e.PlacedFee) -> int:
+    """The refund value of a fee: 0 if it is never refunded."""
+    return fee.amount + fee.refundable_tax if fee.refundable == "with-order" else 0
 
 
 def fresh(marketplace: str, order_id: str) -> Order:

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.deadlines import live, number
 from domain.instants import Instant, format_instant
-from domain.order import Order, Request
+from domain.order import Order, Refund, Request
 
 
 def status(order: Order) -> str:
@@ -43,20 +43,43 @@ def attention(order: Order, at: Instant) -> list[str]:
         needs.append("late")
     if any(refund.failed for refund in order.refunds.values()):
         needs.append("refund_failed")
+    if any(payment.chargeback is not None for payment in order.payments.values()):
+        needs.append("chargeback_open")
+    if order.kept < 0:
+        needs.append("paid_twice")
     return needs
 
 
 def money(order: Order) -> dict[str, int]:
-    """Return minor units. Paid = left with the seller + due + refunded + other refunds − rebills confirmed (rule
-    ``money-adds-up``)."""
-    due = order.refunds_instructed - order.refunds_confirmed
-    left = order.paid - due - order.refunds_confirmed - order.other_refunds + order.rebills_confirmed
+    """Return minor units: paid + rebills confirmed = kept + refunded + due + other refunds (``money-adds-up``)."""
     return {
         "total_minor": order.terms.total,
         "paid_minor": order.paid,
-        "refund_due_minor": due,
+        "refund_due_minor": order.refunds_due,
         "refunded_minor": order.refunds_confirmed,
-        "kept_minor": left,
+        "other_refunds_minor": order.other_refunds_in_all,
+        "kept_minor": order.kept,
+    }
+
+
+def _refund(refund: Refund) -> dict[str, Any]:
+    return {
+        "refund_id": refund.refund_id,
+        "amount_minor": refund.amount,
+        "status": refund.status,
+        "failed": refund.failed,
+        "waiting": refund.waiting,
+        "parts": [
+            {
+                "payment_id": part.payment_id,
+                "method": part.method,
+                "amount_minor": part.amount,
+                "kind": part.kind,
+                "waiting": part.waiting,
+            }
+            for part in refund.parts
+        ],
+        "causes": [{"cause": each.cause, "amount_minor": each.amount} for each in refund.causes],
     }
 
 
@@ -111,10 +134,27 @@ def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = Fa
         ],
         "money": money(order),
         "requests": [_request(request) for request in order.requests.values()],
-        "refunds": [
-            {"refund_id": refund.refund_id, "amount_minor": refund.amount, "status": refund.status}
-            for refund in order.refunds.values()
+        "fees": [
+            {
+                "fee_id": fee.fee_id,
+                "title": fee.title,
+                "amount_minor": fee.amount,
+                "tax_minor": fee.tax,
+                "refundable": fee.refundable,
+            }
+            for fee in terms.fees
         ],
+        "payments": [
+            {
+                "payment_id": payment.payment_id,
+                "method": payment.method,
+                "authorized_minor": payment.authorized,
+                "captured_minor": payment.captured,
+                "refunded_minor": payment.refunded,
+            }
+            for payment in order.payments.values()
+        ],
+        "refunds": [_refund(refund) for refund in order.refunds.values()],
         "shipments": [
             {
                 "shipment_id": shipment.shipment_id,

@@ -101,6 +101,14 @@ POSTAGE: Final[Mapping[str, str]] = {
 }
 
 
+PAYMENTS_REFUNDED: Final[Mapping[str, str]] = {
+    "last-in-first-out": "The payment that was recorded last is refunded first.",
+    "first-in-first-out": "The payment that was recorded first is refunded first.",
+    "gift-card-last": "Gift cards are refunded last, and of other payments the one that was recorded last first.",
+}
+"""Order of payments → its sentence."""
+
+
 def listed(values: Any, word: str = "and") -> str:
     """Return the values as a list in a sentence: "a, b and c"."""
     parts = [str(value) for value in values]
@@ -168,6 +176,18 @@ class Returns(Table):
         Literal["buyer", "seller", "platform", "buyer-unless-at-fault"],
         Key("who pays: `buyer`, `seller`, `platform` or `buyer-unless-at-fault`", lambda v: POSTAGE[v]),
     ] = "buyer-unless-at-fault"
+
+
+class Refunds(Table):
+    """Refunds to several payments."""
+
+    order: Annotated[
+        Literal["last-in-first-out", "first-in-first-out", "gift-card-last"],
+        Key(
+            "`last-in-first-out`, `first-in-first-out` or `gift-card-last`",
+            lambda v: PAYMENTS_REFUNDED[v],
+        ),
+    ] = "last-in-first-out"
 
 
 class BothTold(Table):
@@ -260,6 +280,7 @@ class Policy(Table):
     disputes: Disputes | None = None
     returns: Returns | None = None
     standing: Standing | None = None
+    refunds: Refunds = Refunds()
     both_told: BothTold = BothTold()
     _terms: dict[type[Table], Table] = PrivateAttr(default_factory=dict)
 

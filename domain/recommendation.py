@@ -9,7 +9,7 @@ from typing import Final
 from domain import events as e
 from domain.checklist import Gap, Item, shipped_before
 from domain.instants import Instant
-from domain.order import Case, Dispute, Order
+from domain.order import Case, Dispute, Order, fee_value
 from domain.record import Record
 
 ENOUGH: Final = 30
@@ -146,8 +146,11 @@ def at_stake(order: Order, lines: dict[int, int]) -> int:
     for number, units in lines.items():
         line = order.lines[number]
         left = min(units, line.ordered - line.credited)
-        value += line.credit(line.credited + left) - line.credit(line.credited)
+        shipped = min(units, line.ordered - line.shipping_credited)
+        now = line.due(line.credited, line.shipping_credited, line.covered)
+        value += line.due(line.credited + left, line.shipping_credited + shipped, line.covered) - now
     whole = all(lines.get(number, 0) + line.credited >= line.ordered for number, line in order.lines.items())
-    if whole and not order.ever_shipped:
-        value += order.terms.shipping + (0 if order.terms.tax_included else order.terms.shipping_tax)
+    if whole and not order.ever_shipped and not order.with_order_credited:
+        value += max(0, order.shipping_value - order.shipping_covered)
+        value += sum(max(0, fee_value(x) - order.fees_covered.get(x.fee_id, 0)) for x in order.terms.fees)
     return max(0, min(value, order.paid - order.other_refunds - order.refunds_instructed))

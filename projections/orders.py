@@ -71,7 +71,7 @@ def order_row(order: Order, partition: int, deadlines: list[Row], unreadable: bo
         paid_minor=amounts["paid_minor"],
         refund_due_minor=amounts["refund_due_minor"],
         refunded_minor=amounts["refunded_minor"],
-        other_refunds_minor=order.other_refunds,
+        other_refunds_minor=order.other_refunds_in_all,
         kept_minor=amounts["kept_minor"],
         open_units=opened,
         shipped_units=shipped,

@@ -1,8 +1,9 @@
 """Encodes and decodes events by stored name and contract version, and renders them as JSON data.
 
-``encode_event`` writes the current version. ``decode_event`` reads every version: the current one directly into its
-dataclass, earlier ones through ``upcasting``. Decoding is strict: it accepts bytes only if encoding the result gives
-the same bytes, so two releases never read one event differently. Codecs are compiled at first use.
+``encode_event`` writes the current version. ``decode_event`` reads every version directly into the dataclass of today.
+A field that the version did not have takes its default. Where that is not enough, ``upcasting`` converts the event.
+Decoding is strict: it accepts bytes only if encoding the result in the version that was read gives the same bytes, so
+two releases never read one event differently. Codecs are compiled at first use.
 """
 
 from collections.abc import Callable
@@ -65,13 +66,20 @@ VALUE_RECORDS: Final[dict[str, type]] = {
     for of in (
         events.Calendar,
         events.CanceledLine,
+        events.Cover,
         events.Deadline,
         events.Input,
         events.Instead,
         events.LineQuantity,
         events.Listing,
+        events.PaymentShare,
+        events.PlacedFee,
         events.PlacedLine,
         events.PolicyRef,
+        events.RefundCause,
+        events.RefundPart,
+        events.RefundPurpose,
+        events.ReleasedPart,
         events.Replaces,
         events.Sealed,
         events.Verdict,
@@ -111,21 +119,24 @@ def reader(
 ) -> Read:
     """Build the function that reads bodies of ``version`` into ``of``, the class of version ``current``.
 
-    The function raises Malformed. The result of an upcaster is encoded and decoded by the current contract, so that
-    every value that it returns is valid in the current version.
+    The function raises Malformed. A version that no upcaster starts from is read directly, and its missing fields take
+    the defaults of the class. Otherwise the result of the last upcaster is encoded and decoded by the contract that it
+    converts to, so that every value that it returns is valid.
     """
-    now = compile_schema(bounded(schema_of(name, current)), {**VALUE_RECORDS, name: of})
-    if version == current:
+    converted = max((v + 1 for v in range(version, current) if (name, v) in steps), default=version)
+    schema = bounded(schema_of(name, converted))
+    now = compile_schema(schema, {**VALUE_RECORDS, name: of}, earlier=converted < current)
+    if converted == version:
         return now.decode
     then = compile_schema(bounded(schema_of(name, version)))
-    plain = compile_schema(bounded(schema_of(name, current)))
+    plain = compile_schema(schema)
 
     def read(body: bytes) -> Any:
         fields = then.decode(body)
         try:
-            fields = upcast(name, version, fields, current, steps)
+            fields = upcast(name, version, fields, converted, steps)
         except (ArithmeticError, LookupError, TypeError, ValueError) as wrong:
-            raise Malformed(f"not to be read as version {current}: {wrong!r}") from wrong
+            raise Malformed(f"not to be read as version {converted}: {wrong!r}") from wrong
         return now.decode(plain.encode(fields))
 
     return read

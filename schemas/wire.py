@@ -13,7 +13,7 @@ passes the end, the next byte raises IndexError, or the check after the last fie
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any, Final
 
 _INT: Final = (-(2**31), 2**31 - 1)
@@ -41,12 +41,15 @@ class Codec:
     source: str
 
 
-def compile_schema(schema: Any, classes: Mapping[str, type] | None = None) -> Codec:
+def compile_schema(schema: Any, classes: Mapping[str, type] | None = None, *, earlier: bool = False) -> Codec:
     """Compile the codec of a schema (parsed JSON).
 
     ``classes`` maps a record's name (without namespace) to the dataclass that it is decoded into and encoded from. The
     dataclass has the record's fields, in any order. Other records are dicts. Arrays are decoded as tuples, enums as
     strings, logical types as their underlying type. Raises ValueError for a schema that the compiler does not support.
+
+    ``earlier``: the schema is an earlier version of the classes. A field that it does not have takes the default of its
+    class when a value is decoded, in nested records too. It costs no time, because the defaults are constants.
     """
     known: dict[str, Any] = {}
     scope: dict[str, Any] = {
@@ -59,8 +62,8 @@ def compile_schema(schema: Any, classes: Mapping[str, type] | None = None) -> Co
         "SEEN": {},
         "WRITTEN": _Written(),
     }
-    writer = _Encoding(schema, known, dict(classes or {}), scope)
-    reader = _Decoding(schema, known, dict(classes or {}), scope)
+    writer = _Encoding(schema, known, dict(classes or {}), scope, earlier)
+    reader = _Decoding(schema, known, dict(classes or {}), scope, earlier)
     source = "\n".join([*writer.lines, "", "", *reader.lines, ""])
     exec(compile(source, f"<codec of {_name_of(schema)}>", "exec"), scope)  # noqa: S102 - our own source, from our own schemas
     return Codec(scope["encode"], scope["decode"], source)
@@ -145,10 +148,11 @@ class _Shape:
 class _Generator:
     """The source of one function. Subclasses write its statements. ``path`` names the field in error messages."""
 
-    def __init__(self, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any]) -> None:
+    def __init__(self, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any], earlier: bool) -> None:
         self.known = known
         self.classes = classes
         self.scope = scope
+        self.earlier = earlier
         self.lines: list[str] = []
         self.depth = 0
         self.names = 0
@@ -198,10 +202,16 @@ class _Generator:
         within = [(field["name"], field["type"]) for field in attributes["fields"]]
         cls = self.classes.get(name)
         if cls is not None:
-            if not is_dataclass(cls) or {f.name for f in fields(cls)} != {field for field, _ in within}:
+            if not is_dataclass(cls) or not self.fits(fields(cls), {field for field, _ in within}):
                 raise ValueError(f"{cls.__name__} is not a dataclass with the fields of {name}")
             self.scope[name] = cls
         return cls, within
+
+    def fits(self, of_class: tuple[Field[Any], ...], of_schema: set[str]) -> bool:
+        """Whether a class has the fields of its record; for an earlier schema, others too if they have a default."""
+        optional = {f.name for f in of_class if f.default is not MISSING} if self.earlier else set()
+        names = {f.name for f in of_class}
+        return of_schema <= names and names - of_schema <= optional
 
     def bounds(self, shape: _Shape) -> tuple[int, int]:
         low, high = _INT if shape.kind == "int" else _LONG
@@ -228,8 +238,10 @@ class _Generator:
 
 
 class _Encoding(_Generator):
-    def __init__(self, schema: Any, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any]) -> None:
-        super().__init__(known, classes, scope)
+    def __init__(
+        self, schema: Any, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any], earlier: bool
+    ) -> None:
+        super().__init__(known, classes, scope, earlier)
         self.waiting: list[str] = []
         self.emit("def encode(value):")
         self.depth = 1
@@ -338,8 +350,10 @@ class _Encoding(_Generator):
 
 
 class _Decoding(_Generator):
-    def __init__(self, schema: Any, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any]) -> None:
-        super().__init__(known, classes, scope)
+    def __init__(
+        self, schema: Any, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any], earlier: bool
+    ) -> None:
+        super().__init__(known, classes, scope, earlier)
         self.emit("def decode(data):")
         self.depth = 1
         self.emit("at = 0")
@@ -468,4 +482,9 @@ class _Decoding(_Generator):
         self.open.pop()
         if cls is None:
             return "{" + ", ".join(f"{field!r}: {value}" for field, value in read.items()) + "}"
-        return f"{shape.attributes['name'].rpartition('.')[2]}({', '.join(read[f.name] for f in fields(cls))})"
+        name = shape.attributes["name"].rpartition(".")[2]
+        for f in fields(cls):
+            if f.name not in read:
+                read[f.name] = f"DEFAULT_{name}_{f.name}"
+                self.scope[read[f.name]] = f.default
+        return f"{name}({', '.join(read[f.name] for f in fields(cls))})"

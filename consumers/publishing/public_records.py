@@ -180,10 +180,13 @@ class Publisher:
         order_fields = _order_fields(stream, placed, admitted)
         match event:
             case e.RefundDue(refund_id, amount, lines):
+                waiting = sum(part.amount for part in event.parts if part.waiting)
+                if waiting == amount:
+                    return None
                 return REFUNDS, RefundInstruction(
                     instruction_id=f"{stream}/{refund_id}",
                     refund_id=refund_id,
-                    amount=amount,
+                    amount=amount - waiting,
                     currency=placed.currency,
                     lines=placed.units((x.line, x.quantity) for x in lines),
                     **order_fields,

@@ -9,8 +9,12 @@ from infra.api import command_schema
 
 REFUSALS: dict[str, tuple[str, ...]] = {
     "PlaceOrder": ("order-exists", "no-such-policy"),
-    "ConfirmPayment": ("paid-already",),
-    "RecordOtherRefund": ("more-than-paid",),
+    "ConfirmPayment": ("id-exists",),
+    "CapturePayment": ("no-such-payment", "more-than-authorized"),
+    "ReleasePayment": ("no-such-payment", "more-than-authorized"),
+    "RecordOtherRefund": (
+        "no-such-line", "no-such-payment", "id-exists", "no-such-refund", "refund-closed", "more-than-paid",
+    ),
     "SendMessage": ("id-exists",),
     "RecordContact": ("id-exists",),
     "RequestCancel": ("id-exists",),
@@ -27,8 +31,11 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "VoidShipment": ("no-such-shipment", "tracking-lock"),
     "ReviseShipBy": ("nothing-open",),
     "Deliver": ("nothing-shipped", "no-such-shipment"),
-    "ConfirmRefund": ("no-such-refund", "refund-closed"),
-    "FailRefund": ("no-such-refund", "refund-closed"),
+    "ConfirmRefund": ("no-such-refund", "refund-closed", "no-such-payment"),
+    "FailRefund": ("no-such-refund", "refund-closed", "no-such-payment"),
+    "WithdrawRefund": ("no-such-refund", "refund-closed"),
+    "OpenChargeback": ("no-such-payment", "chargeback-open"),
+    "CloseChargeback": ("no-such-payment", "no-such-chargeback", "id-exists"),
     "ConfirmNotice": ("no-such-notice",),
     "FailNotice": ("no-such-notice",),
     "ReportShippedAfterCancel": ("no-such-line", "nothing-canceled"),

@@ -1,7 +1,7 @@
-"""Messages, contacts, and reports about refunds and notices: facts that are recorded without a rule."""
+"""Messages, contacts, and reports about notices: facts that are recorded without a rule."""
 
 from domain import events as e
-from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage
+from domain.commands import ConfirmNotice, FailNotice, RecordContact, SendMessage
 from domain.decisions.context import DecisionContext, Events, sealed, sealed_text
 from domain.notification_rules import has_notice
 from domain.verdict import fact
@@ -17,19 +17,6 @@ def record_contact(s: DecisionContext, ask: RecordContact) -> Events:
     yield e.ContactRecorded(
         ask.contact_id, ask.channel, ask.about, ask.ticket, sealed(ask.representative), sealed(ask.text)
     )
-
-
-def settle_refund(s: DecisionContext, ask: ConfirmRefund | FailRefund) -> Events:
-    """Record that a refund was made or failed. A failed refund stays due under its id."""
-    refund = s.order.refunds.get(ask.refund_id)
-    if refund is None:
-        yield from s.no("no-such-refund", f"There is no refund {ask.refund_id}.", fact("refund_id", ask.refund_id))
-    elif refund.status == "confirmed":
-        yield from s.no("refund-closed", f"{ask.refund_id} is confirmed already.", ref=ask.refund_id)
-    elif isinstance(ask, ConfirmRefund):
-        yield e.RefundConfirmed(ask.refund_id)
-    else:
-        yield e.RefundFailed(ask.refund_id, sealed(ask.note))
 
 
 def settle_notice(s: DecisionContext, ask: ConfirmNotice | FailNotice) -> Events:

@@ -1,20 +1,18 @@
-"""Placing an order and paying for it. See docs/reference/decisions.md, Placing an order."""
+"""Placing an order. See docs/reference/decisions.md, Placing an order."""
 
 from domain import events as e
 from domain.calendar import after
-from domain.commands import ConfirmPayment, PlaceOrder, RecordOtherRefund
-from domain.decisions.context import DecisionContext, Events, sealed
-from domain.money import in_words, minor_units
+from domain.commands import PlaceOrder, ReplacedOrder
+from domain.decisions.context import DecisionContext, Events
 from domain.policy import Policy
 from domain.rules.automatic import LateShipAutoCancel, UnpaidAutoCancel
-from domain.verdict import CONTACT, fact
 
 
 def place_order(s: DecisionContext, ask: PlaceOrder) -> Events:
     """Place an order. Its policy and calendar are pinned, its discount and rounding are shared over its lines."""
     yield order_placed(s, ask)
     if ask.paid:
-        yield e.PaymentReceived(s.order.terms.total)
+        yield e.PaymentReceived(s.order.terms.total, s.order.next_payment_id)
 
 
 def order_exists(s: DecisionContext, ask: PlaceOrder) -> Events:
@@ -47,9 +45,15 @@ def order_placed(s: DecisionContext, ask: PlaceOrder) -> e.OrderPlaced:
         ship_by=ask.ship_by,
         pay_by=ask.pay_by,
         calendar=calendar,
-        replaces=None if ask.replaces is None else e.Replaces(ask.replaces.order_id, ask.replaces.lines),
+        replaces=None if ask.replaces is None else _replaces(ask.replaces),
         deadlines=_deadlines(s, ask, s.policy, calendar),
+        fees=priced.fees,
     )
+
+
+def _replaces(ask: ReplacedOrder) -> e.Replaces:
+    named = tuple(e.LineQuantity(pick.line, pick.quantity) for pick in ask.lines if pick.quantity is not None)
+    return e.Replaces(ask.order_id, tuple(pick.line for pick in ask.lines), named)
 
 
 def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.Calendar) -> tuple[e.Deadline, ...]:
@@ -64,39 +68,3 @@ def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.
         due_at = after(ask.ship_by, late_ship.after_ship_by, calendar)
         found.append(e.Deadline("late-ship-1", "late-ship", due_at, ask.order_id))
     return tuple(found)
-
-
-def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:
-    """Record a payment. ``settle`` refunds units that were canceled before it, in the same commit."""
-    currency = s.order.terms.currency
-    amount = minor_units(ask.amount, currency, "/amount")
-    if s.order.paid + amount > s.order.terms.total:
-        yield from s.no(
-            "paid-already",
-            f"{in_words(s.order.paid, currency)} of {in_words(s.order.terms.total, currency)} are paid; "
-            f"{in_words(amount, currency)} more would be too much.",
-            fact("paid_minor", s.order.paid),
-            fact("total_minor", s.order.terms.total),
-        )
-        return
-    yield e.PaymentReceived(amount)
-
-
-def record_other_refund(s: DecisionContext, ask: RecordOtherRefund) -> Events:
-    """Record a refund outside a cancellation. Rebilled money, and refunds of it, do not count for its limit."""
-    currency = s.order.terms.currency
-    amount = minor_units(ask.amount, currency, "/amount")
-    refunded = s.order.refunds_instructed - s.order.rebill_back
-    left = s.order.paid - refunded - s.order.other_refunds
-    if amount > left:
-        rest = f"Of what was paid, {in_words(left, currency)} are not refunded yet"
-        if left <= 0:
-            rest = "Everything that was paid is already refunded"
-        yield from s.no(
-            "more-than-paid",
-            f"{rest}; {in_words(amount, currency)} would be more.",
-            fact("left_minor", left),
-            instead=() if left > 0 else (CONTACT,),
-        )
-        return
-    yield e.OtherRefundRecorded(amount, sealed(ask.note))

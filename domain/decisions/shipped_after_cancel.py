@@ -18,7 +18,7 @@ from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.returns import open_return
 from domain.links import find_link
 from domain.order import Found
-from domain.rebilling import billed, units_refunded
+from domain.rebilling import billed, to_bill
 from domain.verdict import CONTACT, REPORT_SHIPPED, WAIT_FOR_ANSWER, fact
 
 TO_ACKNOWLEDGE = Length(14, "days")
@@ -176,9 +176,7 @@ def rebill(s: DecisionContext, ask: Rebill) -> Events:
     if not wanted or any(not 0 < units <= left[n] for n, units in wanted.items()):
         yield from _not_acknowledged(s, found, wanted, left)
         return
-    refunded = units_refunded(s.order, wanted)
-    amount = sum(units.amount(s.order.lines[n], units.units) for n, units in refunded.items())
-    yield e.RebillDue(s.order.next_id("rebill"), amount, quantities(wanted))
+    yield e.RebillDue(s.order.next_id("rebill"), to_bill(s.order, wanted), quantities(wanted))
 
 
 def _not_acknowledged(s: DecisionContext, found: Found | None, wanted: dict[int, int], left: dict[int, int]) -> Events:

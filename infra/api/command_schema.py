@@ -47,6 +47,9 @@ class FormSchema(GenerateJsonSchema):
             case "_picks":
                 self.generate_inner(schema["schema"])  # so that Pick gets its definition
                 return SELECTION
+            case "_picks_or_none":
+                self.generate_inner(schema["schema"])
+                return {**SELECTION, "minItems": 0, "description": "Lines of the earlier order, or quantities of them."}
             case "_has_none":
                 return {"not": {}}
             case name:

@@ -117,8 +117,9 @@ def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
         (amounts["kept_minor"], "left with the seller"),
         (on_its_way, "refund on its way"),
         (failed, "failed refund, still due"),
+        (order.refunds_due - on_its_way - failed, "refund waiting for a chargeback"),
         (amounts["refunded_minor"], "refunded"),
-        (order.other_refunds, "refunded otherwise"),
+        (order.other_refunds_in_all, "refunded otherwise"),
         (-order.rebills_confirmed, "billed again"),
     ]
     texts = [f"{amount(minor)} {name}" for n, (minor, name) in enumerate(parts) if minor or n == 0]

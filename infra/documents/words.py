@@ -29,6 +29,8 @@ ATTENTION: Final[Mapping[str, str]] = {
     "return_open": "return open",
     "late": "shipping overdue",
     "refund_failed": "refund failed",
+    "chargeback_open": "chargeback open",
+    "paid_twice": "paid back twice",
     "stuck": "needs an update of this server",
 }
 
@@ -161,6 +163,8 @@ REFUND: Final[Mapping[str, tuple[str, str]]] = {
     "due": ("Due", "waiting"),
     "confirmed": ("Refunded", "done"),
     "failed": ("Failed, still due", "attention"),
+    "settled_elsewhere": ("Refunded separately", "done"),
+    "withdrawn": ("Withdrawn", "done"),
 }
 
 NOTIFICATION: Final[Mapping[str, str]] = {
@@ -185,6 +189,7 @@ NOTIFICATION: Final[Mapping[str, str]] = {
     "refund-due": "refund due",
     "refund-confirmed": "refund paid",
     "refund-failed": "refund failed",
+    "refund-withdrawn": "refund withdrawn",
     "found-shipped": "canceled but shipped",
     "shipped-although-canceled": "canceled but shipped",
     "acknowledged": "customer accepts the items",
@@ -289,7 +294,11 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
         f"Order placed: {units(sum(line['quantity'] for line in d['lines']))} of "
         f"{number(len(d['lines']))} {'item' if len(d['lines']) == 1 else 'items'}, {o.money(d['total'])}."
     ),
-    "PaymentReceived": lambda d, o: f"The buyer paid {o.money(d['amount'])}.",
+    "PaymentReceived": lambda d, o: (
+        f"The buyer {'authorized' if d['state'] == 'authorized' else 'paid'} {o.money(d['amount'])}."
+    ),
+    "PaymentCaptured": lambda d, o: f"{o.money(d['amount'])} of payment {d['payment_id']} were captured.",
+    "PaymentReleased": lambda d, o: f"The authorization of {o.money(d['amount'])} of payment {d['payment_id']} lapsed.",
     "OtherRefundRecorded": lambda d, o: f"{o.money(d['amount'])} refunded for another reason than a cancellation.",
     "MessageSent": lambda d, o: f"Message {d['message_id']} sent to {d['to']}.",
     "ContactRecorded": lambda d, o: f"Contact recorded: {d['channel']}.",
@@ -330,6 +339,18 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
     "RefundDue": lambda d, o: f"Refund {d['refund_id']} of {o.money(d['amount'])} is due.",
     "RefundConfirmed": lambda d, o: f"Refund {d['refund_id']} was paid to the buyer.",
     "RefundFailed": lambda d, o: f"Refund {d['refund_id']} failed. It is still due.",
+    "OtherRefundSettled": lambda d, o: (
+        f"{o.money(d['amount'])} of refund {d['refund_id']} were refunded separately. They are no longer due."
+    ),
+    "RefundWithdrawn": lambda d, o: f"Refund {d['refund_id']} was withdrawn because it is not owed.",
+    "ChargebackOpened": lambda d, o: (
+        f"The buyer's bank demands {o.money(d['amount'])} of payment {d['payment_id']} back (chargeback)."
+    ),
+    "ChargebackClosed": lambda d, o: (
+        f"The chargeback of payment {d['payment_id']} was won."
+        if d["outcome"] == "won"
+        else f"The chargeback of payment {d['payment_id']} was lost. The bank took {o.money(d['amount'])}."
+    ),
     "ShippedAfterCancelFound": lambda d, o: f"Canceled but shipped: {_items(d['lines'], o)}{_parcel(d)}.",
     "CustomerNotified": lambda d, o: "The customer was notified that canceled items shipped.",
     "CustomerAcknowledged": lambda d, o: "The customer accepts the items and the new bill.",

@@ -194,7 +194,7 @@ class OrderPage:
             ("Paid by the buyer", amounts["paid_minor"], True),
             ("Refunds due", -amounts["refund_due_minor"], True),
             ("Refunds paid", -amounts["refunded_minor"], True),
-            ("Other refunds", -self.order.other_refunds, self.order.other_refunds != 0),
+            ("Other refunds", -self.order.other_refunds_in_all, self.order.other_refunds_in_all != 0),
             ("Billed again and paid", self.order.rebills_confirmed, self.order.rebills_confirmed != 0),
         ]
         return [row for row in rows if row[2]]

@@ -49,8 +49,8 @@ ORDERS: Final = Table(
         text(
             "attention",
             "Reasons why somebody should look at the order, comma-separated: shipped_after_cancel, case_open, "
-            "dispute_open, return_open, refund_failed, stuck. Empty if there is none. The column late_from shows "
-            "whether the order is late.",
+            "dispute_open, return_open, refund_failed, chargeback_open, paid_twice, stuck. Empty if there is none. The "
+            "column late_from shows whether the order is late.",
         ),
         number("version", "Number of the order's events. Refusals count."),
         text("policy_id", "Id of the policy that was pinned when the order was placed.", fixed=True),

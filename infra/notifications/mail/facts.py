@@ -149,7 +149,7 @@ def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
     match event:
         case e.RefundDue(amount=amount) | e.RebillDue(amount=amount) | e.CreditMemoIssued(amount=amount):
             minor = amount
-        case e.RefundConfirmed(refund_id) | e.RefundFailed(refund_id):
+        case e.RefundConfirmed(refund_id) | e.RefundFailed(refund_id) | e.RefundWithdrawn(refund_id):
             minor = order.refunds[refund_id].amount
         case e.Rebilled(rebill_id) | e.RebillFailed(rebill_id):
             minor = order.rebills[rebill_id].amount

@@ -5,8 +5,11 @@ returns its outcome: ``accepted``, ``refused:RULE`` or ``bad``. After every comm
 quantities and money add up, and folding the events again gives the state that was decided.
 """
 
+import math
+from fractions import Fraction
 from typing import Any
 
+from domain.balance import required
 from domain.commands import parse_command
 from domain.decide import Decided, authorise, decide, due, reach
 from domain.eligibility_queries import as_of, may
@@ -15,7 +18,7 @@ from domain.events import CancelRefused, CommandRefused, Event, Sealed, Verdict
 from domain.folding import apply
 from domain.instants import Instant, format_instant, parse_instant
 from domain.marketplace_settings import DEFAULT_MARKET, MarketSettings
-from domain.order import Order, Stamp, fresh
+from domain.order import Order, Payment, Stamp, fresh
 from domain.order_json import money, show
 from domain.policy import PolicyBook, PolicyDocument, read_policy_toml
 from domain.presets import presets
@@ -38,6 +41,11 @@ SPEAKS = {
     "FailRefund": "system",
     "RequestReturn": "buyer",
     "RecordOtherRefund": "support",
+    "CapturePayment": "system",
+    "ReleasePayment": "system",
+    "WithdrawRefund": "support",
+    "OpenChargeback": "system",
+    "CloseChargeback": "system",
     "SendMessage": "buyer",
     "Acknowledge": "buyer",
     "Rebill": "support",
@@ -207,9 +215,72 @@ def check(order: Order) -> None:
         assert line.credited <= line.ordered, line
     if not order.exists:
         return
-    totals = money(order)
-    refunds = totals["refund_due_minor"] + totals["refunded_minor"] + order.other_refunds
-    assert totals["paid_minor"] == totals["kept_minor"] - order.rebills_confirmed + refunds
-    assert order.refunds_instructed == sum(refund.amount for refund in order.refunds.values())
-    assert order.refunds_instructed >= order.refundable, "something that is due back was not instructed"
-    assert 0 <= order.refunds_instructed <= order.paid + order.rebill_back
+    check_money(order)
+    for payment in order.payments.values():
+        assert min(payment.authorized, payment.captured, payment.refunding, payment.voiding, payment.refunded) >= 0
+
+
+def check_money(order: Order) -> None:
+    """Money adds up, counted from refunds, payments and other refunds."""
+    totals, refunds, payments = money(order), order.refunds.values(), order.payments.values()
+    assert totals["paid_minor"] == sum(payment.authorized + payment.captured for payment in payments)
+    assert totals["refund_due_minor"] == sum(refund.due for refund in refunds)
+    assert totals["refunded_minor"] == sum(refund.refunded for refund in refunds)
+    assert totals["other_refunds_minor"] == sum(other.amount for other in order.others)
+    money_in = totals["paid_minor"] + order.rebills_confirmed
+    money_out = totals["refund_due_minor"] + totals["refunded_minor"] + totals["other_refunds_minor"]
+    assert money_in == totals["kept_minor"] + money_out
+    assert order.refunds_instructed == sum(refund.amount for refund in refunds)
+    assert order.refunds_instructed >= required(order), "something that is due back was not instructed"
+    assert order.refunds_instructed - order.rebill_back >= 0
+    for refund in refunds:
+        for split in (refund.parts, refund.causes, refund.purposes):
+            assert refund.amount == sum(part.amount for part in split), refund
+        assert all(part.amount > 0 and 0 <= part.left <= part.amount for part in refund.parts)
+        assert not refund.failed or refund.status == "due"
+        assert not refund.waiting or refund.status == "due"
+        assert refund.status not in ("confirmed", "settled_elsewhere") or not any(part.left for part in refund.parts)
+    for payment in payments:
+        check_payment(order, payment)
+    assert order.value_owed == sum(max(0, value - cover) for value, cover in worth_and_cover(order))
+    owed = sum(each.amount for each in order.owed)
+    main = order.refunds_instructed - order.excess_instructed - order.rebill_instructed
+    assert owed >= max(0, order.value_owed - main)
+
+
+def check_payment(order: Order, payment: Payment) -> None:
+    """What a payment holds, counted from the parts of refunds."""
+    parts = [
+        (part, part.confirmed + part.elsewhere if refund.status == "withdrawn" else part.amount)
+        for refund in order.refunds.values()
+        for part in refund.parts
+        if part.payment_id == payment.payment_id
+    ]
+    assert payment.refunded == sum(part.confirmed for part, _ in parts)
+    assert payment.refunding == sum(taken for part, taken in parts if part.kind == "refund")
+    assert payment.voiding == sum(taken for part, taken in parts if part.kind == "void")
+    assert payment.voided == sum(part.confirmed + part.elsewhere for part, _ in parts if part.kind == "void")
+    assert payment.refunding <= payment.captured, "a part is more than its payment holds"
+    assert payment.voiding <= payment.authorized, "a void is more than its payment holds"
+    if payment.elsewhere + payment.refunding + payment.voiding > payment.authorized + payment.captured:
+        assert order.others, "only a chargeback takes more than a payment holds"
+
+
+def worth_and_cover(order: Order) -> list[tuple[int, int]]:
+    """V and O of each line, of the order's shipping and of each fee."""
+    found = []
+    for line in order.lines.values():
+        values = (line.goods, line.credited), (line.tax, line.credited)
+        shipped = (line.shipping, line.shipping_credited), (line.shipping_tax, line.shipping_credited)
+        worth = sum(math.ceil(Fraction(units * amount, line.ordered)) for amount, units in (*values, *shipped))
+        found.append((worth, line.covered))
+    if order.with_order_credited:
+        terms = order.terms
+        tax = 0 if terms.tax_included else 1
+        found.append((terms.shipping + tax * terms.shipping_tax, order.shipping_covered))
+        found += [
+            (fee.amount + tax * fee.tax, order.fees_covered.get(fee.fee_id, 0))
+            for fee in terms.fees
+            if fee.refundable == "with-order"
+        ]
+    return found

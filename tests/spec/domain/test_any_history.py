@@ -4,7 +4,11 @@ Hypothesis plays random stories under every preset. The money is compared with a
 with the domain: it goes through the events, unit by unit.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from domain import events as e
 from domain.eligibility_queries import ACTIONS
 from domain.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from domain.presets import NAMES
+from domain.reasons import FAULTS
 from tests.effort import examples
 from tests.spec.domain.story import Story, policy
 
@@ -60,7 +65,17 @@ def command(
     return st.fixed_dictionaries(drawn).map(lambda f: (name, by, {k: v for k, v in f.items() if v is not None}))
 
 
-drawn_id = {kind: number.map(f"{kind}{{}}".format) for kind in ("r", "s", "m", "k", "d", "x", "e")}
+drawn_id = {kind: number.map(f"{kind}{{}}".format) for kind in ("r", "s", "m", "k", "d", "x", "e", "p")}
+amount = st.sampled_from(["1.00", "10.00", "33.33", "77.00"])
+refund = number.map("refund-{}".format)
+payment = st.just("payment-1") | drawn_id["p"]
+covers = st.lists(
+    st.builds(lambda n: {"line": n, "amount": "4.00"}, line)
+    | st.just({"shipping": "2.00"})
+    | st.builds(lambda n: {"fee_id": f"f{n}", "amount": "1.00"}, line),
+    max_size=2,
+    unique_by=str,
+)
 COMMANDS = st.one_of(
     command("RequestCancel", request_id=drawn_id["r"], lines=picks, reason=reason),
     command("RequestCancel", "seller", request_id=drawn_id["r"], lines=picks, reason="other"),
@@ -80,10 +95,25 @@ COMMANDS = st.one_of(
     command("VoidShipment", shipment_id=drawn_id["s"], note="a mistake"),
     command("ReviseShipBy", ship_by=st.sampled_from(["2026-03-26T10:00:00Z", "2026-04-02T10:00:00Z"])),
     command("Deliver", shipment_id=st.none() | drawn_id["s"] | st.just("return-1")),
-    command("ConfirmPayment", amount=st.sampled_from(["1.00", "10.00", "33.33", "77.00"])),
-    command("RecordOtherRefund", amount=st.sampled_from(["0.50", "10.00"])),
-    command("ConfirmRefund", refund_id=number.map("refund-{}".format)),
-    command("FailRefund", refund_id=number.map("refund-{}".format)),
+    command("ConfirmPayment", amount=amount),
+    command(
+        "ConfirmPayment",
+        amount=amount,
+        payment_id=drawn_id["p"],
+        method=st.sampled_from(["card", "gift_card"]),
+        state=st.sampled_from(["captured", "authorized"]),
+    ),
+    command("CapturePayment", payment_id=drawn_id["p"], amount=st.none() | st.just("7.00")),
+    command("ReleasePayment", payment_id=drawn_id["p"], amount=st.none() | st.just("7.00")),
+    command("RecordOtherRefund", amount=st.sampled_from(["0.50", "10.00"]), payment_id=st.none() | payment),
+    command("RecordOtherRefund", amount=st.just("10.00"), covers=covers),
+    command("RecordOtherRefund", amount=st.sampled_from(["3.34", "10.00"]), refund_id=refund),
+    command("ConfirmRefund", refund_id=refund, payment_id=st.none() | payment),
+    command("FailRefund", refund_id=refund, payment_id=st.none() | payment),
+    command("WithdrawRefund", "support", refund_id=refund, rule="full-refund", note="a mistake"),
+    command("OpenChargeback", payment_id=payment, amount=amount),
+    command("CloseChargeback", payment_id=payment, outcome=st.sampled_from(["won", "lost"])),
+    command("CloseChargeback", payment_id=payment, outcome="lost", amount="1.00"),
     command("ReportShippedAfterCancel", lines=picks.filter(bool), **parcel),
     command("NotifyCustomer", text=NOTICE),
     command("Acknowledge", accepts_item=True, accepts_rebilling=st.booleans()),
@@ -119,19 +149,32 @@ COMMANDS = st.one_of(
 )
 later = st.sampled_from([1, MINUTE, HOUR, 3 * HOUR, 20 * HOUR, DAY, 3 * DAY, 8 * DAY])
 order_line = st.builds(
-    lambda n, q, price, tax, off: {
+    lambda n, q, price, tax, off, shipping, shipping_tax: {
         "line": n,
         "sku": f"sku-{n}",
         "quantity": q,
         "unit_price": price,
         "tax": tax,
         "discount": off,
+        "shipping": shipping,
+        "shipping_tax": shipping_tax,
     },
     st.just(0),
     quantity,
     st.sampled_from(["0.00", "3.34", "10.00", "25.01"]),
     st.sampled_from(["0.00", "0.07", "1.00"]),
     st.just("0.00"),
+    st.sampled_from(["0.00", "1.01"]),
+    st.sampled_from(["0.00", "0.08"]),
+)
+fees = st.lists(
+    st.builds(
+        lambda n, refundable: {"fee_id": f"f{n}", "amount": "3.00", "tax": "0.24", "refundable": refundable},
+        line,
+        st.sampled_from(["never", "with-order"]),
+    ),
+    max_size=2,
+    unique_by=lambda fee: fee["fee_id"],
 )
 orders = st.fixed_dictionaries(
     {
@@ -143,6 +186,7 @@ orders = st.fixed_dictionaries(
         "paid": st.booleans(),
         "tax_included": st.booleans(),
         "rounding": st.sampled_from(["0.00", "0.03"]),
+        "fees": fees,
         "sale_format": st.sampled_from(["fixed", "offer"]),
         "ship_by": st.sampled_from([None, "2026-03-27T17:00:00Z"]),
         "timezone": st.sampled_from([None, "Europe/Berlin"]),
@@ -200,69 +244,93 @@ def play(preset: str, order: dict[str, Any], steps: list[tuple[int, Any]]) -> tu
 
 
 def units(amount: int, count: int) -> list[int]:
-    """One amount over so many units, a minor unit at a time to the first ones."""
-    shares = [0] * count
-    for i in range(amount):
-        shares[i % count] += 1
-    return shares
+    """One amount over so many units: the first k carry ceil(k · amount / count)."""
+    until = [math.ceil(Fraction(k * amount, count)) for k in range(count + 1)]
+    return [b - a for a, b in pairwise(until)]
 
 
 def refunds_expected(story: Story) -> list[int]:
     """The refunds that each commit should have instructed, from the events alone."""
     terms = next(ev for events, _ in story.commits for ev, _ in events if isinstance(ev, e.OrderPlaced))
+    on_top = 0 if terms.tax_included else 1
     goods = {x.line: units(x.goods, x.quantity) for x in terms.lines}
-    tax = {x.line: units(x.refundable_tax, x.quantity) for x in terms.lines}
-    given = dict.fromkeys(goods, 0)
-    canceled = dict.fromkeys(goods, 0)
+    tax = {x.line: units(on_top * x.tax, x.quantity) for x in terms.lines}
+    shipping = {x.line: units(x.shipping, x.quantity) for x in terms.lines}
+    shipping_tax = {x.line: units(on_top * x.shipping_tax, x.quantity) for x in terms.lines}
+    given, shipping_given, canceled = dict.fromkeys(goods, 0), dict.fromkeys(goods, 0), dict.fromkeys(goods, 0)
+    worth: dict[Any, int] = dict.fromkeys(goods, 0)
+    covered: Counter[Any] = Counter()
     notices: dict[str, int] = {}
     returns: dict[str, e.ReturnOpened] = {}
+    faults: set[str] = set()
+    stalled: set[str] = set()
     settled: set[str] = set()
-    paid = other = value = instructed = rebilled_back = 0
+    paid = other = instructed = rebilled_back = 0
     expected = []
 
-    def give(number: int, count: int) -> int:
-        worth = 0
+    def give(number: int, count: int, with_shipping: bool) -> None:
         for _ in range(count):
-            worth += goods[number][given[number]] + tax[number][given[number]]
+            worth[number] += goods[number][given[number]] + tax[number][given[number]]
             given[number] += 1
-        return worth
+            if with_shipping:
+                n = shipping_given[number]
+                worth[number] += shipping[number][n] + shipping_tax[number][n]
+                shipping_given[number] += 1
+
+    def come_back(back: e.ReturnOpened) -> None:
+        settled.add(back.return_id)
+        for part in back.lines:
+            at_fault = back.reason in FAULTS if back.reason else back.about in faults
+            give(part.line, part.quantity, at_fault or back.about in stalled)
 
     for events, _ in story.commits:
         for event, _ in events:
             match event:
                 case e.PaymentReceived():
                     paid += event.amount
+                case e.PaymentReleased():
+                    paid -= event.amount - event.voided
                 case e.OtherRefundRecorded():
                     other += event.amount
+                    for cover in event.covers:
+                        covered[cover.line or cover.fee_id or "shipping"] += cover.amount
                 case e.LinesCanceled():
                     for part in event.lines:
-                        value += give(part.line, part.quantity)
+                        give(part.line, part.quantity, True)
                         canceled[part.line] += part.quantity
                 case e.AutoCanceled():
-                    value += give(event.line, event.quantity)
+                    give(event.line, event.quantity, True)
                     canceled[event.line] += event.quantity
                 case e.LineShipped() | e.LinePartiallyShipped():
                     notices[event.shipment_id] = 1
                 case e.ShipmentVoided():
                     notices.pop(event.shipment_id, None)
+                case e.CaseOpened():
+                    if event.reason in FAULTS:
+                        faults.add(event.case_id)
+                case e.CancelRequested():
+                    stalled.discard(event.request_id)
+                    if event.verdict.rule == "stalled-tracking":
+                        stalled.add(event.request_id)
                 case e.ReturnOpened():
                     returns[event.return_id] = event
                     if event.refund == "at_once":
-                        settled.add(event.return_id)
-                        value += sum(give(x.line, x.quantity) for x in event.lines)
+                        come_back(event)
                 case e.ReturnAccepted(refund_now=True) | e.ReturnReceived():
                     back = returns[event.return_id]
                     if back.refund == "none":
                         rebilled_back = story.here.rebill_back
                     elif event.return_id not in settled:
-                        settled.add(event.return_id)
-                        value += sum(give(x.line, x.quantity) for x in back.lines)
+                        come_back(back)
                 case _:
                     pass
-        everything = all(canceled[x.line] == x.quantity for x in terms.lines) and not notices
-        shipping = terms.shipping + (0 if terms.tax_included else terms.shipping_tax) if everything else 0
-        short = max(0, terms.total - paid)
-        due = max(0, min(max(0, value + shipping - short), paid - other))
+        if all(canceled[x.line] == x.quantity for x in terms.lines) and not notices:
+            worth["shipping"] = terms.shipping + on_top * terms.shipping_tax
+            for fee in terms.fees:
+                worth[fee.fee_id] = fee.amount + on_top * fee.tax if fee.refundable == "with-order" else 0
+        owed = sum(max(0, value - covered[target]) for target, value in worth.items())
+        short, over = max(0, terms.total - paid), max(0, paid - terms.total)
+        due = min(max(0, owed - short), min(paid, terms.total) - other) + over
         expected.append(max(0, due - instructed))
         instructed += expected[-1]
     assert rebilled_back == story.here.rebill_back

@@ -23,7 +23,8 @@ from domain.notification_rules import (
 from tests.spec.domain.story import Story
 
 SILENT_NEWS = {
-    "PaymentReceived", "OtherRefundRecorded", "ContactRecorded", "FulfilmentStarted", "TrackingMoved",
+    "PaymentReceived", "PaymentCaptured", "PaymentReleased", "OtherRefundRecorded", "OtherRefundSettled",
+    "ChargebackOpened", "ChargebackClosed", "ContactRecorded", "FulfilmentStarted", "TrackingMoved",
     "ShipmentRefused", "RebillAccepted", "CommandRefused", "ConfirmationDelivered", "NoticeFailed", "SubjectErased",
     "LegalHoldPlaced", "LegalHoldReleased", "JournalCreated", "PolicyPublished", "ImportOpened", "ImportClosed",
 }  # fmt: skip

@@ -3,7 +3,8 @@
 ``python -m tests.spec.schemas.drafting`` writes the current version of every event that is not released yet and keeps
 the sentences that are there already; a new field comes with an empty one, which a test refuses until somebody has
 written it. ``--release`` notes every version that is not noted yet in ``schemas/events/released.json``: from then on
-it is never written again, a change is a new version (schemas/names.py) with an upcaster (schemas/upcasting.py).
+it is never written again, a change is a new version (schemas/names.py), whose new fields have defaults. Where
+that is not enough, it comes with an upcaster (schemas/upcasting.py).
 
 ``schemas/public/types`` is written from the contracts of public records: each named type in a file of its own, the
 others by their names, and in ``order.txt`` the order in which one parser reads them all.
@@ -21,6 +22,7 @@ from typing import Any
 
 import schemas
 from domain import events
+from schemas.contracts import named_types
 from schemas.names import CURRENT
 from schemas.public.contracts import all_contracts, schema_of
 
@@ -31,10 +33,11 @@ TYPES = FOLDER.parent / "public" / "types"
 ORDER = TYPES / "order.txt"
 
 type_of = {"int": "long", "str": "string", "bool": "boolean"}
+NO_DEFAULT = object()
 
 
-def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str]]]]:
-    """Class name → (docstring, [(field, annotation as written)]) of a module of facts, nothing evaluated.
+def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str, Any]]]]:
+    """Class name → (docstring, [(field, annotation as written, default)]) of a module of facts, nothing evaluated.
 
     The source is read because ``Instant`` is ``int`` once it is evaluated, and a timestamp here.
     """
@@ -42,7 +45,7 @@ def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str]]]]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             fields = [
-                (f.target.id, ast.unparse(f.annotation))
+                (f.target.id, ast.unparse(f.annotation), NO_DEFAULT if f.value is None else ast.literal_eval(f.value))
                 for f in node.body
                 if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)
             ]
@@ -67,14 +70,18 @@ def _record(of: str, name: str, sentences_of: dict[str, str], seen: set[str], na
     if namespace is not None:
         schema["namespace"] = namespace
     schema["doc"] = " ".join(doc.split()).replace("``", "`")
-    schema["fields"] = [_field(name, field, annotation, sentences_of, seen) for field, annotation in fields]
+    schema["fields"] = [_field(name, *field, sentences_of, seen) for field in fields]
     return schema
 
 
-def _field(record: str, field: str, annotation: str, sentences_of: dict[str, str], seen: set[str]) -> dict[str, Any]:
+def _field(
+    record: str, field: str, annotation: str, default: Any, sentences_of: dict[str, str], seen: set[str]
+) -> dict[str, Any]:
     made: dict[str, Any] = {"name": field, "type": _type(annotation, sentences_of, seen)}
     if annotation.endswith(" | None"):
         made["default"] = None
+    elif default is not NO_DEFAULT:
+        made["default"] = list(default) if isinstance(default, tuple) else default
     made["doc"] = sentences_of.get(f"{record}.{field}", "")
     return made
 
@@ -192,6 +199,23 @@ def released() -> dict[str, str]:
     return noted
 
 
+def with_released_sentences(schema: Any, noted: dict[str, str]) -> Any:
+    """The schema, whose shared records say what they say in released contracts that have the same fields of them."""
+    said: dict[tuple[str, tuple[str, ...]], str] = {}
+    for path in sorted(FOLDER.glob("*.avsc")):
+        if path.stem in noted:
+            _, *shared = named_types(json.loads(path.read_text("utf-8")))
+            said.update({_with_fields(part): part["doc"] for part in shared})
+    _, *shared = named_types(schema)
+    for part in shared:
+        part["doc"] = said.get(_with_fields(part), part["doc"])
+    return schema
+
+
+def _with_fields(record: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return record["name"], tuple(field["name"] for field in record.get("fields", ()))
+
+
 def main(arguments: list[str]) -> None:
     """Write what is not released, and with ``--release`` note it as released."""
     noted = released()
@@ -201,7 +225,8 @@ def main(arguments: list[str]) -> None:
     for of, name, version in CURRENT:
         path = path_of(name, version)
         if f"{name}.{version}" not in noted:
-            path.write_text(text_of(draft(of.__name__, name, sentences_of)), "utf-8")
+            schema = with_released_sentences(draft(of.__name__, name, sentences_of), noted)
+            path.write_text(text_of(schema), "utf-8")
         if "--release" in arguments:
             noted.setdefault(f"{name}.{version}", fingerprint(json.loads(path.read_text("utf-8"))))
     if "--release" in arguments:

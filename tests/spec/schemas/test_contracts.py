@@ -73,8 +73,12 @@ def _same(annotation: Any, schema: Any, known: dict[str, Any]) -> None:
         assert [field.name for field in fields] == [field["name"] for field in schema["fields"]]
         for field, written in zip(fields, schema["fields"], strict=True):
             _same(field.type, written["type"], known)
-            assert ("default" in written) is isinstance(field.type, types.UnionType)
-            assert written.get("default") is None
+            has_default = field.default is not dataclasses.MISSING
+            assert ("default" in written) is (isinstance(field.type, types.UnionType) or has_default)
+            default = written.get("default")
+            assert (tuple(default) if isinstance(default, list) else default) == (
+                field.default if has_default else None
+            )
     elif annotation is bytes:
         assert (schema["type"], schema["name"], schema["size"]) == ("fixed", "Sha256", 32)
         known["Sha256"] = schema
@@ -87,7 +91,7 @@ def test_instants_are_instants_on_both_sides() -> None:
     instant = {"type": "long", "logicalType": "timestamp-micros"}
     for of, _, schema in STORED:
         _, fields = drafting.SHAPES[of.__name__]
-        for (name, annotation), field in zip(fields, schema["fields"], strict=True):
+        for (name, annotation, _), field in zip(fields, schema["fields"], strict=True):
             written = field["type"][1] if isinstance(field["type"], list) else field["type"]
             assert (written == instant) is annotation.startswith("Instant"), f"{of.__name__}.{name}"
 
