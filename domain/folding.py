@@ -54,13 +54,14 @@ def _credit(order: Order, line: Line, units: int, *, canceled_at: Instant | None
     With ``shipping``, their share of the line's shipping counts too. The order's shipping and fees follow once nothing
     can reach the buyer any more.
     """
-    value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    worth, shipped = line.credit(line.credited), line.shipping_credit(line.shipping_credited)
     line.credited += units
     if shipping:
         line.shipping_credited += units
-    now = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    worth_now, shipped_now = line.credit(line.credited), line.shipping_credit(line.shipping_credited)
+    order.credits.append(Credit(line.number, units, worth_now - worth, canceled_at, cause, shipping))
+    value, now = worth + shipped, worth_now + shipped_now
     order.value_credited += now - value
-    order.credits.append(Credit(line.number, units, now - value, canceled_at, cause, shipping))
     _owe(order, cause, "line", line.number, None, max(0, now - line.covered) - max(0, value - line.covered))
     _credit_with_order(order, cause)
 
@@ -520,7 +521,9 @@ def _settle_parts(order: Order, refund: Refund, parts: tuple[Part, ...], stamp: 
             elsewhere = bool(parts) and not any(part.confirmed for part in parts)
             status = "settled_elsewhere" if elsewhere and refund.amount else "confirmed"
     refund.status, refund.failed = status, status == "due" and any(part.failed for part in parts)
-    if status == "confirmed" and before != "confirmed":
+    if status != "confirmed":
+        refund.confirmed_at = None
+    elif before != "confirmed":
         refund.confirmed_at = stamp.recorded_at
     order.refunds_due += refund.due
     order.refunds_confirmed += refund.refunded

@@ -184,7 +184,7 @@ class Refund:
     failed: bool
     due_at: Instant
     confirmed_at: Instant | None = None
-    """When (recorded) it was last confirmed."""
+    """When (recorded) it was confirmed; None while it is not."""
     parts: tuple[Part, ...] = ()
     causes: tuple[e.RefundCause, ...] = ()
     purposes: tuple[e.RefundPurpose, ...] = ()
@@ -487,6 +487,7 @@ class Credit:
     line: int
     units: int
     value: int
+    """Their share of the line's goods and tax, without shipping."""
     canceled_at: Instant | None
     """When (recorded) they were canceled; None if they were returned."""
     cause: str

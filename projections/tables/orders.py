@@ -41,7 +41,8 @@ ORDERS: Final = Table(
         text(
             "attention",
             "What somebody should look at, comma-separated, empty for nothing: shipped_after_cancel, case_open, "
-            "dispute_open, return_open, refund_failed, chargeback_open, paid_twice, stuck. What is late follows from late_from.",
+            "dispute_open, return_open, refund_failed, chargeback_open, paid_twice, stuck. What is late follows from "
+            "late_from.",
         ),
         number("version", "Number of the order's events, refusals included."),
         text("policy_id", "The policy pinned at placing.", fixed=True),

@@ -23,7 +23,7 @@ def shares(amount: int, weights: list[int]) -> list[int]:
 
 def of_units(amount: int, units: int, first: int) -> int:
     """What the first k of n units carry."""
-    return first * (amount // units) + min(first, amount % units)
+    return (first * amount + units - 1) // units
 
 
 class Account:
@@ -126,8 +126,9 @@ class Account:
         return [self._given(to) - self._given(start) for start, to in self.had[line][first : first + quantity]]
 
     def _given(self, value: int) -> int:
-        """What all refunds come to where V is this, rebillings aside."""
-        return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
+        """What all refunds of what is due back come to where V is this; what was paid beyond the total is apart."""
+        most = min(self.paid, self.total) - self.other
+        return max(0, min(max(0, value - max(0, self.total - self.paid)), most))
 
     def _give_back(self, return_id: str) -> None:
         if return_id in self.given_back:
@@ -158,13 +159,13 @@ class Account:
 
     @property
     def due(self) -> int:
-        """min(max(0, V − U), paid − O), and what was billed again and is due back beside it."""
+        """min(max(0, V − U), min(paid, total) − O), what was paid beyond, and what was billed again and is due back."""
         if self.placed is None:
             return 0
         value = self.credited_value
         if not self.notices and all(self.canceled[line] == units for line, units in self.ordered.items()):
             value += self.placed.shipping + (0 if self.placed.tax_included else self.placed.shipping_tax)
-        return self._given(value) + self.rebilled_back
+        return self._given(value) + max(0, self.paid - self.total) + self.rebilled_back
 
     @property
     def total(self) -> int:
