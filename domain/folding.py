@@ -54,14 +54,13 @@ def _credit(order: Order, line: Line, units: int, *, canceled_at: Instant | None
     With ``shipping``, their share of the line's shipping counts too. The order's shipping and fees follow once nothing
     can reach the buyer any more.
     """
-    worth, shipped = line.credit(line.credited), line.shipping_credit(line.shipping_credited)
+    value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
     line.credited += units
     if shipping:
         line.shipping_credited += units
-    worth_now, shipped_now = line.credit(line.credited), line.shipping_credit(line.shipping_credited)
-    order.credits.append(Credit(line.number, units, worth_now - worth, canceled_at, cause, shipping))
-    value, now = worth + shipped, worth_now + shipped_now
+    now = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
     order.value_credited += now - value
+    order.credits.append(Credit(line.number, units, now - value, canceled_at, cause, shipping))
     _owe(order, cause, "line", line.number, None, max(0, now - line.covered) - max(0, value - line.covered))
     _credit_with_order(order, cause)
 

@@ -487,7 +487,6 @@ class Credit:
     line: int
     units: int
     value: int
-    """Their share of the line's goods and tax, without shipping."""
     canceled_at: Instant | None
     """When (recorded) they were canceled; None if they were returned."""
     cause: str
