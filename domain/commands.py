@@ -270,6 +270,15 @@ class ListingRef(_Form):
 class NewLine(_Form):
     """A line of an order to be placed; all amounts but ``unit_price`` are for the whole line."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"anyOf": [{"required": ["unit_price"]}, {"required": ["amount"]}]},
+                {"anyOf": [{"required": ["sku"]}, {"required": ["title"]}]},
+            ]
+        }
+    )
+
     line: LineNumber
     sku: Sku = ""
     quantity: Quantity

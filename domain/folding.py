@@ -530,7 +530,9 @@ def _settle_parts(order: Order, refund: Refund, parts: tuple[Part, ...], stamp: 
             elsewhere = bool(parts) and not any(part.confirmed for part in parts)
             status = "settled_elsewhere" if elsewhere and refund.amount else "confirmed"
     refund.status, refund.failed = status, status == "due" and any(part.failed for part in parts)
-    if status == "confirmed" and before != "confirmed":
+    if status != "confirmed":
+        refund.confirmed_at = None
+    elif before != "confirmed":
         refund.confirmed_at = stamp.recorded_at
     order.refunds_due += refund.due
     order.refunds_confirmed += refund.refunded

@@ -185,7 +185,7 @@ class Refund:
     failed: bool
     due_at: Instant
     confirmed_at: Instant | None = None
-    """When (recorded) it was last confirmed."""
+    """When (recorded) it was confirmed; None while it is not."""
     parts: tuple[Part, ...] = ()
     causes: tuple[e.RefundCause, ...] = ()
     purposes: tuple[e.RefundPurpose, ...] = ()

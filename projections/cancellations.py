@@ -76,9 +76,13 @@ def _parts(at: EventView, event: LinesCanceled | AutoCanceled) -> Iterator[dict[
 def _amounts(order: Order, number: int) -> list[int]:
     """The cost of the last ``number`` parts that were canceled, from the order as their commit left it."""
     found: list[int] = []
+    credited: dict[int, int] = {}
     for credit in reversed(order.credits):
         if len(found) == number:
             break
+        line = order.lines[credit.line]
+        until = credited.get(line.number, line.credited)
+        credited[line.number] = until - credit.units
         if credit.canceled_at is not None:
-            found.append(credit.value)
+            found.append(line.credit(until) - line.credit(until - credit.units))
     return found[::-1]

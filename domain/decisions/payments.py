@@ -287,7 +287,7 @@ def _left_to_give_back(s: DecisionContext, payment_id: str | None) -> int:
 def _more_than_paid(s: DecisionContext, amount: int, left: int) -> Events:
     rest = f"Of what was paid, {_words(s, left)} are not refunded yet"
     if left <= 0:
-        rest = "Of what was paid, nothing is left to be given back"
+        rest = "Everything that was paid is already refunded"
     return s.no(
         "more-than-paid",
         f"{rest}; {_words(s, amount)} would be more.",

@@ -23,7 +23,7 @@ def shares(amount: int, weights: list[int]) -> list[int]:
 
 def of_units(amount: int, units: int, first: int) -> int:
     """The part of a sum that the first k of n units carry."""
-    return first * (amount // units) + min(first, amount % units)
+    return (first * amount + units - 1) // units
 
 
 class Account:
@@ -128,8 +128,9 @@ class Account:
         ]
 
     def _refundable(self, value: int) -> int:
-        """The sum of all refunds for this V, without rebillings."""
-        return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
+        """The sum of all refunds for this V, without rebillings and without money paid beyond the total."""
+        most = min(self.paid, self.total) - self.other
+        return max(0, min(max(0, value - max(0, self.total - self.paid)), most))
 
     def _refund_return(self, return_id: str) -> None:
         if return_id in self.refunded_returns:
@@ -160,13 +161,13 @@ class Account:
 
     @property
     def due(self) -> int:
-        """min(max(0, V − U), paid − O), plus the rebilled amount that is due back."""
+        """min(max(0, V − U), min(paid, total) − O), plus the excess paid, plus the rebilled amount that is due back."""
         if self.placed is None:
             return 0
         value = self.credited_value
         if not self.notices and all(self.canceled[line] == units for line, units in self.ordered.items()):
             value += self.placed.shipping + (0 if self.placed.tax_included else self.placed.shipping_tax)
-        return self._refundable(value) + self.rebilled_back
+        return self._refundable(value) + max(0, self.paid - self.total) + self.rebilled_back
 
     @property
     def total(self) -> int:

@@ -30,8 +30,9 @@ class Counter(Story):
 
     def cancels(self, *lines: Any) -> str:
         """The seller cancels these lines, or everything."""
-        fields: dict[str, Any] = {"lines": list(lines)} if lines else {}
-        return self.does("CancelLines", reason="out_of_stock", **fields)
+        if not lines:
+            return self.does("CancelLines", reason="out_of_stock")
+        return self.does("CancelLines", reason="out_of_stock", lines=list(lines))
 
     @property
     def money(self) -> dict[str, int]:

@@ -39,7 +39,7 @@ def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
     assert requested(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
     assert story.refusal.because == "The time to request a cancellation is over."
     assert requested(story, "2026-03-02T11:00:00.000002Z", "r2") == "refused:request-window"
-    assert requested(Story("auction-scheme").placed(), "2026-03-02T11:00:00Z") == "accepted"
+    assert requested(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
 
 
 @pytest.mark.rule("whole-lines-only")

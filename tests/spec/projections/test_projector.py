@@ -274,6 +274,10 @@ def test_the_audit_trail_has_the_events_of_every_stream() -> None:
     assert views.rows(ORDERS) == []
 
 
+def _received(amount: int) -> str:
+    return f'{{"amount":{amount},"payment_id":"","method":"other","state":"captured"}}'
+
+
 def test_positions_follow_the_writers_order_where_a_commit_has_several_streams() -> None:
     history, views = History(), MemoryViews()
     history.place("PO-1")
@@ -287,9 +291,9 @@ def test_positions_follow_the_writers_order_where_a_commit_has_several_streams()
 
     last = views.rows(AUDIT_TRAIL)[-3:]
     assert sorted((r["position"], r["order_id"], r["version"], r["data"]) for r in last) == [
-        (4, "PO-1", 3, '{"amount":1}'),
-        (5, "PO-2", 3, '{"amount":2}'),
-        (6, "PO-1", 4, '{"amount":3}'),
+        (4, "PO-1", 3, _received(1)),
+        (5, "PO-2", 3, _received(2)),
+        (6, "PO-1", 4, _received(3)),
     ]
 
 

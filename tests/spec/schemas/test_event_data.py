@@ -107,12 +107,19 @@ def test_every_detail_of_a_placed_order_is_there() -> None:
             "goods": 10000,
             "refundable_tax": 0,
             "listing": {"ref": "L-1", "sha256": HEX},
+            "shipping": 0,
+            "shipping_tax": 0,
+            "refundable_shipping_tax": 0,
+            "amount": None,
+            "price": None,
+            "part_of": None,
         }
     ]
+    assert data["fees"] == []
     assert data["ship_by"] == "2026-03-02T12:00:00Z"
     assert data["pay_by"] is None
     assert data["tax_included"] is True
-    assert data["replaces"] == {"order_id": "PO-0", "lines": [1, 2]}
+    assert data["replaces"] == {"order_id": "PO-0", "lines": [1, 2], "quantities": []}
     assert data["calendar"]["holidays"] == ["2026-12-25"]
     assert event_data(dataclasses.replace(placed, replaces=None))["replaces"] is None
 
