@@ -124,7 +124,7 @@ def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop:
     assert printed[1]["means"] == {"length": "Applies until 2 hours after the order was placed, inclusive."}
     assert printed[2]["means"]["silence"].startswith("Without an answer the request stays open")
     tables = {t["table"]: t["means"] for t in printed if t["rule"] is None}
-    assert set(tables) == {"", "cases", "disputes", "returns", "standing", "both-printed"}
+    assert set(tables) == {"", "cases", "disputes", "returns", "standing", "both-told"}
     assert str(tables["cases"]).startswith("off")
     assert set(tables[""]) >= {"reasons", "fill-or-kill", "cancelled-but-shipped"}
     out = shop.rescind("policy", "explain", "mutual-consent").out
