@@ -40,7 +40,7 @@ T = TypeVar("T")
 _UNREADABLE: Final = (JournalError, LocalStateDamaged, LocalStateUnavailable)
 
 MAX_AGE: Final = 4
-"""Number of periods that an answer may take (``Engine.age``)."""
+"""Number of periods that an answer may take (``Engine.age``). Together they are as long as ``answer_within``."""
 
 _CLOSING = unavailable("closing", "the engine is shutting down; send the same command again")
 _BUSY = unavailable("busy", "too many commands are waiting; send the same command again later")

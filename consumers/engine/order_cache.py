@@ -43,7 +43,7 @@ class CachedOrder:
     answered: dict[str, AnsweredCommand] = field(default_factory=dict)
     unreadable: str | None = None
     indexed: tuple[tuple[str, Instant], ...] | None = None
-    """Its deadlines in local state's index; None: not known (``consumers.engine.deadline_scheduler``)."""
+    """Its deadlines in local state's index; None: not known (``consumers.engine.deadline_index``)."""
 
     def advance(self, admitted: Admitted, part: StreamEntry, order: Order | None) -> None:
         """Apply a commit on this head. ``order`` is the state after it."""

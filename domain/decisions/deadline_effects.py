@@ -35,7 +35,8 @@ def _cancel(s: DecisionContext, lines: list[int], cause: str, reason: str) -> e.
 
 
 def _silence(s: DecisionContext, request: Request) -> Events:
-    """Apply the effect of silence of the side that had to answer (rule ``seller-has-final-say``)."""
+    """Apply the effect of silence of the side that had to answer (rules ``seller-has-final-say`` and
+    ``mutual-consent-after-shipment``)."""
     silence = terms_to_answer(s, request.rule).silence
     if silence == "stays":
         return

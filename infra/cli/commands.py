@@ -5,6 +5,8 @@ from typing import Final
 
 import click
 
+from infra.cli.groups import Group
+
 # name: (module, attribute, what it does)
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "serve": ("serve", "serve", "Run everything in one process: HTTP, pages, engine, views."),
@@ -25,7 +27,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports the module of a command when the command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

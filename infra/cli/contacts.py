@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infra.cli.exits import CommandRefused, UsageError
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored
 from infra.cli.printing import echo, print_json
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 SIDE = click.Choice(["buyer", "seller"])
 
 
-@click.group()
+@click.group(cls=Group)
 def contacts() -> None:
     """Manage the contacts of buyers and sellers."""
 

@@ -6,6 +6,7 @@ import click
 
 from domain.wording import counted
 from infra.cli.exits import EXIT_NO, CommandRefused
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
 
@@ -18,7 +19,7 @@ _FOR_GOOD = ("journal", "commands")
 """Origins of dead letters that cannot be retried."""
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=Group)
 def dead_letters() -> None:
     """List, show, retry and discard dead letters: what could not be read, shown or published."""
 
@@ -67,7 +68,7 @@ def show(settings: "Settings", letter: str, as_json: bool) -> None:
         return
     out = console()
     rows = [(key, value) for key, value in shown.items() if value is not None and key not in ("commit", "value")]
-    out.print(table(["", ""], rows))
+    out.print(table(["key", "value"], rows))
     if shown["commit"] is not None:
         out.print(plain(_text(shown["commit"])))
     else:

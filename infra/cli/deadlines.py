@@ -6,6 +6,7 @@ import click
 
 from domain.instants import Instant, format_instant
 from infra.cli.exits import CommandRefused
+from infra.cli.groups import Group
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, from_now, print_json, table, when
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group, usual="list --marketplace")
 def deadlines() -> None:
     """List deadlines."""
 

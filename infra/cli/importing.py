@@ -197,7 +197,7 @@ def _print_totals(totals: "Totals", differences: dict[str, Any] | None, name: st
     rows += [("duplicate", f"{totals.duplicate:,}"), ("bad", f"{totals.bad:,}")]
     if totals.reached:
         rows.append(("deadlines reached afterwards", f"{totals.reached:,}"))
-    out.print(table(["", ""], rows, right=[""]))
+    out.print(table(["outcome", "number"], rows, right=["number"]))
     for bad in totals.bad_lines[:20]:
         out.print(plain(f"line {bad['line']}: {bad['error']}"))
     if totals.bad > 20:

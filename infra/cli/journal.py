@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from domain.wording import counted
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table, when
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group)
 def journal() -> None:
     """Show the journal's contents and size."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infra.cli.exits import CommandRefused
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored, stream_of
 from infra.cli.printing import console, echo, print_json, table, when
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 STATES = ("waiting", "handing", "handed", "unknown", "no-address", "too-old", "failed", "moot")
 
 
-@click.group()
+@click.group(cls=Group, usual="list --order")
 def notices() -> None:
     """List, show and resend notifications."""
 

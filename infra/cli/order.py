@@ -7,6 +7,7 @@ import click
 
 from domain.instants import Instant
 from infra.cli.exits import CommandRefused, UsageError
+from infra.cli.groups import Group
 from infra.cli.options import INSTANT, as_json, stored, stream_of
 from infra.cli.printing import print_json
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from infra.store.reader import Reader
 
 
-@click.group()
+@click.group(cls=Group, usual="show")
 def order() -> None:
     """Show an order or cancel it. ORDER is written marketplace/order_id."""
 

@@ -1,14 +1,16 @@
 """`rescind policy`: lists, shows, explains, compares and publishes policies."""
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from infra.cli.exits import CommandRefused, Unavailable, UsageError
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, echo, plain, print_json, say, table
+from infra.cli.printing import console, echo, indented, plain, print_json, say, table
 
 if TYPE_CHECKING:
     from domain.policy import Policy, PolicyBook, PolicyDocument
@@ -19,7 +21,7 @@ OTHER_TABLES: Final = ("cases", "disputes", "returns", "standing", "both-told")
 """Tables of a policy that are not parameters of a listed rule."""
 
 
-@click.group()
+@click.group(cls=Group, usual="explain")
 def policy() -> None:
     """List, show, explain, compare and publish policies. NAME is an id (its newest version) or id@version."""
 
@@ -96,18 +98,18 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
         place = f"{number}." if number <= len(document.policy.rules) else "also"
         shown = ", ".join(f"{key} {value}" for key, value in each["parameters"].items())
         out.print(f"\n{place} [bold]{each['rule']}[/]" + plain(f" ({shown})" if shown else ""))
-        out.print(plain(f"   {each['says']}"))
+        out.print(indented(each["says"], out.width))
         for sentence in each["means"].values():
-            out.print(plain(f"   {sentence}"))
+            out.print(indented(sentence, out.width))
     out.print("\nOther settings:")
     for sentence in rest[""].values():
-        out.print(plain(f"   {sentence}"))
+        out.print(indented(sentence, out.width))
     for key in OTHER_TABLES:
         found = _table(getattr(document.policy, _field(key)))
-        shown = ", ".join(f"{name} {value}" for name, value in found.items()) if found is not None else "off"
-        out.print(plain(f"{key}: {shown}"))
+        shown = ", ".join(f"{name} {value}" for name, value in (found or {}).items())
+        out.print(plain(f"{key}: {shown or ('off' if found is None else 'on')}"))
         for sentence in rest[key].values():
-            out.print(plain(f"   {sentence}"))
+            out.print(indented(sentence, out.width))
 
 
 @policy.command()
@@ -189,9 +191,18 @@ def _book(settings: "Settings") -> "PolicyBook":
 def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
     found = book.named(name)
     if found is None:
-        known = ", ".join(sorted(book.latest))
-        raise CommandRefused(f"no policy {name} is published; published are {known}")
+        raise CommandRefused(f"no policy {name} is published. {known(book, name)}")
     return found
+
+
+def known(book: "PolicyBook", name: str) -> str:
+    """Return sentences for an unknown name: which policy may have been meant, and which are published."""
+    policy_id = name.partition("@")[0]
+    newest = book.latest.get(policy_id)
+    similar = get_close_matches(policy_id, sorted(book.latest), 1) if newest is None else [f"{policy_id}@{newest}"]
+    meant = f"Did you mean {similar[0]}? " if similar else ""
+    policies = sorted((document.policy.id, document.policy.version) for document in book.documents.values())
+    return f"{meant}Published are {', '.join(f'{each}@{version}' for each, version in policies)}."
 
 
 def _either(book: "PolicyBook | None", name: str) -> "PolicyDocument":

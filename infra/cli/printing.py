@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from domain.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
@@ -147,3 +148,10 @@ def plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(visible(text))
+
+
+def indented(text: str, width: int) -> str:
+    """Return plain text with each of its lines, also the wrapped ones, moved to the right."""
+    margin = "   "
+    lines = wrap(text, width - len(margin), break_long_words=False, break_on_hyphens=False)
+    return "\n".join(plain(margin + line) for line in lines)

@@ -11,6 +11,7 @@ from domain.instants import Instant
 from domain.reasons import CANCEL_REASONS
 from domain.wording import counted
 from infra.cli.exits import CommandRefused, Unavailable, UsageError
+from infra.cli.groups import Group
 from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, echo, print_json, say, table
 
@@ -23,7 +24,7 @@ SCHEME: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
 """Ids of the code schemes of ``domain.code_schemes``, which is imported only when needed; a test compares them."""
 
 
-@click.group()
+@click.group(cls=Group)
 def reasons() -> None:
     """List reasons for cancellations and map them to other companies' codes."""
 

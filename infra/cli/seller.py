@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.cli.exits import CommandRefused, UsageError
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, plain, print_json, table, when
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group, usual="show")
 def seller() -> None:
     """Show a seller's cancellation rate. SELLER is written marketplace/seller_id."""
 

@@ -9,6 +9,7 @@ import click
 
 from domain.wording import counted
 from infra.cli.exits import EXIT_NO, CommandRefused, UsageError
+from infra.cli.groups import Group
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
 from schemas.public.topics import INSTRUCTIONS, WRITTEN
@@ -22,7 +23,7 @@ _ALL = "instructions"
 _MARK = {"ok": "ok", "note": "note", "wrong": "WRONG"}
 
 
-@click.group()
+@click.group(cls=Group)
 def topics() -> None:
     """Create and check Kafka topics: the journal's (--journal kafka://host:port/prefix) and public ones."""
 

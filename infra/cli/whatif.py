@@ -97,14 +97,13 @@ def whatif(
 
 
 def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
-    from infra.cli.policy import from_file
+    from infra.cli.policy import from_file, known
 
     if Path(name).is_file() or name.endswith(".toml"):
         return from_file(name)
     found = book.named(name)
     if found is None:
-        known = ", ".join(sorted(book.latest))
-        raise UsageError(f"--policy {name} is neither a file nor a published policy; published are {known}")
+        raise UsageError(f"--policy {name} is neither a file nor a published policy. {known(book, name)}")
     return found
 
 

@@ -352,7 +352,7 @@ def _slot(directory: Path, number: int, journal: Journal) -> Iterator[Finding]:
             return
     message = f"{counted(behind, 'record')} behind the log" if behind else "at the log's end"
     message += ", in use" if is_claimed(directory, number) else ""
-    yield Finding(name, "ok", message)
+    yield Finding(name, "ok", f"{message}; {number} is the slot of a process, not a partition")
     if number == 0:
         yield from _import_findings(imports, parked, is_held(directory))
 

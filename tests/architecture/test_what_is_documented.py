@@ -39,6 +39,13 @@ def test_the_order_of_the_checks_has_every_check_of_the_command_handler() -> Non
     assert [code for code in codes if code not in outside and f"`{code}`" not in section.split("\n## ")[0]] == []
 
 
+def test_the_page_about_measuring_says_what_every_bench_is() -> None:
+    from tests.bench.__main__ import BENCHES
+
+    page = (ROOT / "docs/how-to/measure.md").read_text(encoding="utf-8")
+    assert [name for name in BENCHES if f"\n| {name} | " not in page] == []
+
+
 PLACED: dict[str, Any] = {
     "command": "PlaceOrder",
     "command_id": "c1",

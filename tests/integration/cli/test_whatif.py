@@ -152,7 +152,7 @@ def test_a_bad_policy_file_is_named_with_its_key(store: Store, content: str, wor
 
 def test_an_unknown_policy_is_reported(store: Store) -> None:
     two_orders(store)
-    assert "published are auction-house" in store.rescind("whatif", "--policy", "corner-shop@3", check=2).err
+    assert "Published are auction-house@1, " in store.rescind("whatif", "--policy", "corner-shop@3", check=2).err
     assert "cannot be read" in store.rescind("whatif", "--policy", "nowhere.toml", check=2).err
     store = Store(store.place / "other")
     assert "there is no journal" in store.rescind("whatif", "--policy", "big-box", check=3).err

@@ -60,7 +60,6 @@ def test_a_refused_notice_says_how_many_units_can_still_ship() -> None:
 # ---- ids (rule personal-data-in-id) ------------------------------------------------------------------------------
 
 
-@pytest.mark.rule("personal-data-in-id")
 @pytest.mark.parametrize("field", ["buyer_id", "seller_id", "po_number", "checkout_id", "correlation_id"])
 def test_a_new_id_with_an_address_is_bad_and_its_field_is_named(field: str) -> None:
     with pytest.raises(BadInput, match="pseudonym") as bad:
@@ -99,7 +98,6 @@ def test_an_address_is_what_the_expression_finds(text: str) -> None:
 # ---- the policy of a new order (rules policy-missing, no-such-policy) --------------------------------------------
 
 
-@pytest.mark.rule("policy-missing")
 def test_an_order_without_a_policy_is_bad_where_the_marketplace_sets_none() -> None:
     with pytest.raises(BadInput, match=r"published are .*big-box@") as bad:
         place(MarketSettings())
