@@ -31,6 +31,8 @@ OF_CONTROL: Final = MappingProxyType[type, tuple[Projection, ...]]({e.PolicyPubl
 
 CANCELING: Final = (e.LinesCanceled, e.AutoCanceled)
 """Events whose rows depend on everything that their commit cancels."""
+COUNTING: Final = (*CANCELING, e.ParcelUndelivered)
+"""Events that may count toward a party's standing."""
 
 
 def journal_changes(view: CommitView) -> Iterator[Change]:
@@ -40,6 +42,7 @@ def journal_changes(view: CommitView) -> Iterator[Change]:
         yield from _each(OF_ORDERS, view)
         if any(at.event.__class__ in CANCELING for at in view.events):
             yield from cancellations(view)
+        if any(at.event.__class__ in COUNTING for at in view.events):
             yield from dashboards.canceled(view)
         if any(at.event.__class__ in SOURCES for at in view.events):
             yield from tracking_numbers(view)

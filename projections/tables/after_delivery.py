@@ -42,8 +42,8 @@ RETURNS: Final = Table(
         ),
         text(
             "status",
-            "open, received or closed. It is closed if the parcel was shown as delivered and the seller did not "
-            "confirm it (rule return-not-confirmed). The money was then refunded.",
+            "open, received, withdrawn, lapsed or closed. A lapsed return was not sent in time. A return is closed by "
+            "a person, or by return-not-confirmed if it was shown as delivered and the seller did not confirm it.",
         ),
         flag("accepted", "1 once the return is accepted, otherwise 0."),
         flag("refunded", "1 once the money that was due has been refunded, otherwise 0."),

@@ -43,8 +43,8 @@ ORDERS: Final = Table(
         text("sale_format", "fixed, offer or auction.", fixed=True),
         text(
             "status",
-            "The first of these that applies: canceled, cancel_requested, delivered, shipped, partly_shipped, "
-            "partly_canceled, unpaid, open.",
+            "The first of these that applies: canceled, cancel_requested, undelivered, delivered, shipped, "
+            "partly_shipped, partly_canceled, unpaid, open.",
         ),
         text(
             "attention",
@@ -133,7 +133,7 @@ SHIPMENTS: Final = Table(
         SELLER_ID,
         text("carrier", "The carrier's name.", empty=True),
         text("tracking_number", "The carrier's tracking number.", empty=True),
-        text("status", "announced, tracking, delivered or void."),
+        text("status", "announced, tracking, delivered, void, lost, damaged or returning."),
         Column("lines", "json", 'The units in the shipment: [{"line", "quantity"}, …].'),
         instant("occurred_at", "When the shipment left.", fixed=True),
         instant("last_seen_at", "When the carrier last scanned the shipment."),

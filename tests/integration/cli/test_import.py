@@ -50,6 +50,7 @@ def test_the_seller_portals_example_ends_as_the_rule_book_describes(store: Store
         "paid_minor": 10_000,
         "refund_due_minor": 7_000,
         "refunded_minor": 0,
+        "other_refunds_minor": 0,
         "kept_minor": 3_000,
     }
 

@@ -50,7 +50,7 @@ def test_a_retry_of_a_refusal_is_refused_with_the_same_content(http: Http) -> No
 
 def test_the_same_key_with_another_body_is_422(http: Http) -> None:
     order = http.place()
-    assert http.post(f"{order}/payments", {"actor": SYSTEM, "amount": "1.00"}, "k1").status_code == 409
+    assert http.post(f"{order}/payments", {"actor": SYSTEM, "amount": "1.00"}, "k1").status_code == 200
     answer = http.post(f"{order}/payments", {"actor": SYSTEM, "amount": "2.00"}, "k1")
     assert (answer.status_code, answer.json()["rule"]) == (422, "command-id-reused")
     assert answer.headers["content-type"] == PROBLEM
@@ -139,7 +139,25 @@ def test_a_refund_that_was_due_is_confirmed_under_refunds(http: Http) -> None:
     order = http.place()
     http.post(f"{order}/cancellations", {"actor": SUPPORT, "reason": "other", "rule": "standing"}, "k1")
     document = http.post(f"{order}/refunds", {"actor": SYSTEM, "refund_id": "refund-1"}, "k2").json()
-    assert document["order"]["refunds"] == [{"refund_id": "refund-1", "amount_minor": 10000, "status": "confirmed"}]
+    assert document["order"]["refunds"] == [
+        {
+            "refund_id": "refund-1",
+            "amount_minor": 10000,
+            "status": "confirmed",
+            "failed": False,
+            "waiting": False,
+            "parts": [
+                {
+                    "payment_id": "payment-1",
+                    "method": "other",
+                    "amount_minor": 10000,
+                    "kind": "refund",
+                    "waiting": False,
+                }
+            ],
+            "causes": [{"cause": "support", "amount_minor": 10000}],
+        }
+    ]
 
 
 def test_any_command_goes_whole_under_commands(http: Http) -> None:
@@ -160,7 +178,7 @@ def test_a_path_takes_no_other_command_than_its_own(http: Http) -> None:
 def test_a_body_may_repeat_the_ids_of_the_path_but_not_contradict_them(http: Http) -> None:
     order = http.place()
     body = {"actor": SYSTEM, "amount": "1.00", "marketplace": "acme"}
-    assert http.post(f"{order}/payments", body, "k1").status_code == 409
+    assert http.post(f"{order}/payments", body, "k1").status_code == 200
     answer = http.post(f"{order}/payments", {**body, "marketplace": "other"}, "k2")
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/marketplace")
 
@@ -375,7 +393,9 @@ def test_the_seller_portals_example(http: Http) -> None:
     document = http.post(f"{order}/shipments", {**sent, "confirmation": preview["confirmation"]}, "k1").json()["order"]
     line = document["lines"][0]
     assert (line["shipped"], line["canceled"], line["auto_canceled"], line["open"]) == (3, 7, 7, 0)
-    assert document["refunds"] == [{"refund_id": "refund-1", "amount_minor": 7000, "status": "due"}]
+    assert [(x["refund_id"], x["amount_minor"], x["status"]) for x in document["refunds"]] == [
+        ("refund-1", 7000, "due")
+    ]
     refused = http.post(f"{order}/shipments", notice(1, "asn-2"), "k2")
     assert (refused.status_code, refused.json()["rule"]) == (409, "auto-canceled-is-final")
     offer = refused.json()["instead"][0]

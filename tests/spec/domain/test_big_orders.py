@@ -29,15 +29,23 @@ after-ship-by = "4 days"
 MARKET = MarketSettings()
 
 
-def requested_for_each_line(lines: int) -> tuple[Story, Instant]:
+def requested_for_each_line(lines: int, **order: Any) -> tuple[Story, Instant]:
     """An order with a request to cancel for each line, all asked at the same instant; the story and that instant."""
     numbers = range(10_001, 10_001 + lines)
     placed = [{"line": n, "sku": "A", "quantity": 5, "unit_price": "1.00"} for n in numbers]
-    story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z")
+    story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z", **order)
+    if not order.get("paid", True):
+        for n in numbers:
+            story.send("ConfirmPayment", "2026-03-02T13:29:00Z", amount="2.50", payment_id=f"p{n}", method="card")
     for n in numbers:
         request: dict[str, Any] = {"request_id": f"r{n}", "reason": "changed_mind", "lines": [n]}
         assert story.send("RequestCancel", "2026-03-02T13:30:00Z", **request) == "accepted"
     return story, parse_instant("2026-03-02T13:30:00Z")
+
+
+def half_paid_in_as_many_payments(lines: int) -> tuple[Story, Instant]:
+    """An order whose payments cover half, so that every other cancellation is owed and not refunded."""
+    return requested_for_each_line(lines, paid=False)
 
 
 def tracked_by_as_many_parcels(lines: int) -> tuple[Story, Instant]:
@@ -64,7 +72,7 @@ def _later(order: Order, now: Instant) -> object:
 
 
 @pytest.mark.parametrize("query", [_eligibility, _ship, _later])
-@pytest.mark.parametrize("make", [requested_for_each_line, tracked_by_as_many_parcels])
+@pytest.mark.parametrize("make", [requested_for_each_line, tracked_by_as_many_parcels, half_paid_in_as_many_payments])
 def test_a_question_about_twice_the_lines_takes_twice_the_steps(
     make: Callable[[int], tuple[Story, Instant]], query: Callable[[Order, Instant], object]
 ) -> None:

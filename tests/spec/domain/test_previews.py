@@ -92,6 +92,36 @@ def test_the_preview_of_an_answer_shows_its_effect(
     assert (shown.confirmed_by == by) == (does != "Cancels nothing.")
 
 
+def test_a_withdrawn_return_lists_what_it_frees_and_needs_no_confirmation() -> None:
+    story = Story("big-box").placed(MONDAY)
+    story.send("Ship", TUESDAY, shipment_id="p1")
+    story.send("Deliver", TUESDAY)
+    story.send("RequestReturn", TUESDAY, reason="changed_mind", lines=[1])
+    shown = would(story, "WithdrawReturn", FRIDAY, "buyer", about="return-1")
+    assert shown.sentence() == "Withdraws the return of 1 of line 1; nothing is refunded for it."
+    assert (shown.lines, shown.refund, shown.confirmed_by) == ({1: 1}, 0, None)
+    assert shown.confirmation is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "refund", "says"),
+    [
+        ("lost", 2500, "Reports 1 of line 1 as not delivered; the quantity stays shipped."),
+        (
+            "refused",
+            0,
+            "Reports 1 of line 1 as not delivered; the quantity stays shipped. A return opens for 1 of line 1.",
+        ),
+    ],
+)
+def test_a_report_of_a_parcel_shows_the_refund_or_the_return(outcome: str, refund: int, says: str) -> None:
+    story = Story("big-box").placed(MONDAY)
+    story.send("Ship", TUESDAY, shipment_id="p1")
+    shown = would(story, "ReportUndelivered", FRIDAY, "seller", shipment_id="p1", outcome=outcome)
+    assert (shown.sentence(), shown.refund, shown.confirmed_by) == (says, refund, None)
+    assert shown.lines == {1: 1}
+
+
 def test_the_preview_of_declining_offers_shows_that_the_seller_then_decides() -> None:
     story = Story("general-store").placed(MONDAY)
     assert story.send("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"

@@ -65,7 +65,7 @@ def test_a_lock_names_the_time_from_which_the_parcel_counts_as_lost(lock: str, t
         story.send("StartTracking", MORNING, **tracking)
     assert story.send("RequestCancel", "2026-03-03T11:00:00Z", **REQUEST).startswith("refused:")
     assert story.refusal.rule == lock.split('"')[1]
-    assert instead(story) == ["wait", "contact"]
+    assert instead(story) == ["wait", "ask_seller", "contact"]
     assert story.refusal.instead[0].text == "Ask again from 2026-03-09T11:00:00Z."
     assert story.refusal.next_change_at == story.refusal.instead[0].until
     assert story.send("CancelLines", "2026-03-03T11:00:00Z", reason="other").startswith("refused:")
