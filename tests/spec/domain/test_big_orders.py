@@ -44,7 +44,7 @@ def asked_for_each_line(lines: int, **order: Any) -> tuple[Story, Instant]:
 
 
 def half_paid_in_as_many_payments(lines: int) -> tuple[Story, Instant]:
-    """The same, of which a payment for each line paid half, so that every other cancellation is owed and not refunded."""
+    """The same, half paid by a payment for each line, so that half of what is canceled is owed and not refunded."""
     return asked_for_each_line(lines, paid=False)
 
 
