@@ -4,7 +4,7 @@ See docs/reference/money.md, Refunds. ``decide`` calls this after each decision.
 count, also those that were settled elsewhere or withdrawn. This module reads an order and never changes it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -104,33 +104,42 @@ def _rebilled_parts(order: Order, amount: int) -> Iterator[e.RefundPart]:
             yield e.RefundPart(rebill.rebill_id, "other", part, "refund", False)
 
 
-def in_order(payments: Iterable[Payment], order_of_payments: str) -> list[Payment]:
-    """The payments, those first that are refunded first."""
-    if order_of_payments == FIRST_IN_FIRST_OUT:
-        return list(payments)
-    found = list(payments)[::-1]
-    if order_of_payments == GIFT_CARD_LAST:
-        found.sort(key=lambda payment: payment.method == "gift_card")
-    return found
+def holding(order: Order, order_of_payments: str) -> Iterator[Payment]:
+    """The payments that still hold money, those first that are refunded first."""
+    ids = order.holding if order_of_payments == FIRST_IN_FIRST_OUT else reversed(order.holding)
+    if order_of_payments != GIFT_CARD_LAST:
+        yield from (order.payments[id] for id in ids)
+        return
+    gift_cards = []
+    for id in ids:
+        payment = order.payments[id]
+        if payment.method == "gift_card":
+            gift_cards.append(payment)
+        else:
+            yield payment
+    yield from gift_cards
 
 
 def _parts(order: Order, amount: int, order_of_payments: str) -> Iterator[e.RefundPart]:
     """Share a refund over the payments. Authorized money is voided first within a payment."""
-    for payment in in_order(order.payments.values(), order_of_payments):
+    for payment in holding(order, order_of_payments) if amount else ():
         for kind, free in (("void", payment.free_authorized), ("refund", payment.free_captured)):
             part = min(amount, free)
             if part > 0:
                 amount -= part
                 waits = payment.chargeback is not None
                 yield e.RefundPart(payment.payment_id, payment.method, part, kind, waits)
+        if not amount:
+            return
 
 
 def draws(order: Order, amount: int, order_of_payments: str) -> tuple[e.PaymentShare, ...]:
     """Share an other refund over the payments that still hold money, in the order of refunds."""
     found = []
-    for payment in in_order(order.payments.values(), order_of_payments):
-        part = min(amount, payment.free_captured + payment.free_authorized)
-        if part > 0:
-            amount -= part
-            found.append(e.PaymentShare(payment.payment_id, part))
+    for payment in holding(order, order_of_payments):
+        if not amount:
+            break
+        part = min(amount, payment.free)
+        amount -= part
+        found.append(e.PaymentShare(payment.payment_id, part))
     return tuple(found)

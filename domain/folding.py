@@ -164,6 +164,16 @@ def _payment_received(order: Order, event: e.PaymentReceived, at: Instant, stamp
     order.payments[payment_id] = Payment(
         payment_id, event.method, event.amount, event.state, stamp.recorded_at, authorized, event.amount - authorized
     )
+    if event.amount:
+        order.holding[payment_id] = None
+
+
+def _still_holds(order: Order, payment: Payment) -> None:
+    """List a payment among those that hold money, or take it out."""
+    if not payment.free:
+        order.holding.pop(payment.payment_id, None)
+    elif payment.payment_id not in order.holding:
+        order.holding = {id: None for id, each in order.payments.items() if each.free}
 
 
 def _payment_captured(order: Order, event: e.PaymentCaptured, at: Instant, stamp: Stamp) -> None:
@@ -190,6 +200,7 @@ def _payment_released(order: Order, event: e.PaymentReleased, at: Instant, stamp
         _settle_parts(order, refund, tuple(parts), stamp)
     payment.authorized -= event.amount - event.voided
     order.paid -= event.amount - event.voided
+    _still_holds(order, payment)
 
 
 def _other_refund(order: Order, event: e.OtherRefundRecorded, at: Instant, stamp: Stamp) -> None:
@@ -197,7 +208,9 @@ def _other_refund(order: Order, event: e.OtherRefundRecorded, at: Instant, stamp
     order.other_ids.setdefault(id, (event.amount, None, event.payment_id, event.covers))
     order.others.append(OtherRefund(id, event.amount, None, event.payment_id, event.covers, stamp.recorded_at))
     for share in event.draws or draws(order, event.amount, LAST_IN_FIRST_OUT):
-        order.payments[share.payment_id].elsewhere += share.amount
+        payment = order.payments[share.payment_id]
+        payment.elsewhere += share.amount
+        _still_holds(order, payment)
     order.other_refunds += event.amount
     for cover in event.covers:
         _covered(order, cover)
@@ -546,10 +559,12 @@ def _refund_due(order: Order, event: e.RefundDue, at: Instant, stamp: Stamp) -> 
         payment = order.payments.get(part.payment_id)
         if payment is None:
             order.rebills[part.payment_id].back_instructed += part.amount
-        elif part.kind == "void":
+            continue
+        if part.kind == "void":
             payment.voiding += part.amount
         else:
             payment.refunding += part.amount
+        _still_holds(order, payment)
 
 
 def _no_more_owed(order: Order, amount: int) -> None:
@@ -643,10 +658,13 @@ def _refund_withdrawn(order: Order, event: e.RefundWithdrawn, at: Instant, stamp
     refund = order.refunds[event.refund_id]
     for part in refund.parts:
         payment = order.payments.get(part.payment_id)
-        if payment is not None and part.kind == "void":
+        if payment is None:
+            continue
+        if part.kind == "void":
             payment.voiding -= part.left
-        elif payment is not None:
+        else:
             payment.refunding -= part.left
+        _still_holds(order, payment)
     parts = tuple(replace(part, waiting=False, failed=False) for part in refund.parts)
     _settle_parts(order, refund, parts, stamp, "withdrawn")
 

@@ -274,6 +274,11 @@ class Payment:
         return max(0, self.captured - self.refunding - self.elsewhere + self._elsewhere_authorized)
 
     @property
+    def free(self) -> int:
+        """All money that it still holds."""
+        return self.free_authorized + self.free_captured
+
+    @property
     def capturable(self) -> int:
         """Authorized money that no void waits for."""
         return self.authorized - self.voiding
@@ -589,6 +594,8 @@ class Order:
     paid: int = 0
     """All payments, authorized money included."""
     payments: dict[str, Payment] = field(default_factory=dict)
+    holding: dict[str, None] = field(default_factory=dict)
+    """Ids of the payments that still hold money, in the order in which they were recorded."""
     other_refunds: int = 0
     """Other refunds that lower what can be refunded. Refunds that were settled elsewhere are not among them."""
     others: list[OtherRefund] = field(default_factory=list)
@@ -674,6 +681,7 @@ class Order:
         new.requests = {k: _copy_request(v) for k, v in self.requests.items()} if self.requests else {}
         new.payments = {k: _copy_payment(v) for k, v in self.payments.items()} if self.payments else {}
         new.refunds = {k: _copy_refund(v) for k, v in self.refunds.items()} if self.refunds else {}
+        new.holding = self.holding.copy()
         new.others = self.others.copy()
         new.other_ids = self.other_ids.copy()
         new.fees_covered = self.fees_covered.copy()

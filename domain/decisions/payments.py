@@ -281,7 +281,7 @@ def _left_to_give_back(s: DecisionContext, payment_id: str | None) -> int:
     if payment_id is None:
         return left
     payment = order.payments[payment_id]
-    return min(left, payment.free_captured + payment.free_authorized)
+    return min(left, payment.free)
 
 
 def _more_than_paid(s: DecisionContext, amount: int, left: int) -> Events:

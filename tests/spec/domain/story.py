@@ -242,6 +242,7 @@ def check_money(order: Order) -> None:
         assert refund.status not in ("confirmed", "settled_elsewhere") or not any(part.left for part in refund.parts)
     for payment in payments:
         check_payment(order, payment)
+    assert list(order.holding) == [id for id, payment in order.payments.items() if payment.free]
     assert order.value_owed == sum(max(0, value - cover) for value, cover in worth_and_cover(order))
     owed = sum(each.amount for each in order.owed)
     main = order.refunds_instructed - order.excess_instructed - order.rebill_instructed
