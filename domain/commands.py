@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -475,6 +476,9 @@ class RecordOtherRefund(Command):
                 )
         if len({each.target for each in self.covers}) < len(self.covers):
             raise BadInput("/covers", "form", "names the same thing twice")
+        covered = sum((Decimal(each.shipping or each.amount or 0) for each in self.covers), Decimal(0))
+        if covered > Decimal(self.amount):
+            raise BadInput("/covers", "form", f"come to {covered}, which is more than {self.amount}")
         if self.covers and self.refund_id is not None:
             raise BadInput("/covers", "form", "a refund that is settled says itself what it is for; leave covers out")
 

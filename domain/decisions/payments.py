@@ -198,7 +198,7 @@ def record_other_refund(s: DecisionContext, ask: RecordOtherRefund) -> Events:
     """
     amount = _minor(s, ask.amount)
     covers = tuple(_cover(s, each, i) for i, each in enumerate(ask.covers))
-    _check_covers(s, covers, amount)
+    _check_fees(s, covers)
     for cover in covers:
         if cover.line is not None and cover.line not in s.order.lines:
             known = ", ".join(map(str, s.order.lines))
@@ -237,15 +237,12 @@ def _cover(s: DecisionContext, ask: Covers, i: int) -> e.Cover:
     return e.Cover(kind, line, fee_id, _minor(s, given, f"/covers/{i}/{name}"))
 
 
-def _check_covers(s: DecisionContext, covers: tuple[e.Cover, ...], amount: int) -> None:
-    """Raise ``BadInput`` if they cover more than the amount, or a fee that the order does not have."""
+def _check_fees(s: DecisionContext, covers: tuple[e.Cover, ...]) -> None:
+    """Raise ``BadInput`` if a fee is covered that the order does not have."""
     fees = {fee.fee_id for fee in s.order.terms.fees}
     for i, cover in enumerate(covers):
         if cover.fee_id is not None and cover.fee_id not in fees:
             raise BadInput(f"/covers/{i}/fee_id", "form", f"the order has no fee {cover.fee_id}")
-    total = sum(cover.amount for cover in covers)
-    if total > amount:
-        raise BadInput("/covers", "form", f"come to {_words(s, total)}, which is more than {_words(s, amount)}")
 
 
 def _settle_elsewhere(
