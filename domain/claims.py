@@ -37,6 +37,7 @@ IDS: Final = (
     "billing-failed",
     "customer-declined",
     "return-open",
+    "lost-on-the-way",
     "case-until",
     "case-overdue",
     "case-paused",
@@ -200,10 +201,13 @@ def _left_though_canceled(order: Order, now: Instant) -> Iterator[Claim]:
 
 
 def _after(order: Order, now: Instant) -> Iterator[Claim]:
-    """The claims about open returns, cases and disputes."""
+    """The claims about lost units and about open returns, cases and disputes."""
+    lost = {line.number: line.undelivered for line in order.lines.values() if line.undelivered}
+    if lost:
+        yield Claim("lost-on-the-way", {"lines": lost})
     for back in order.returns.values():
         if back.status == "open":
-            yield Claim("return-open", {"lines": dict(back.lines)})
+            yield Claim("return-open", {"lines": back.left})
     for case in order.cases.values():
         if case.status == "open":
             yield _case(order, case, now)

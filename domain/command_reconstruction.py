@@ -443,6 +443,8 @@ def _rebill(commit: _Commit, event: e.Rebilled | e.RebillFailed) -> c.Command:
 
 
 def _found(commit: _Commit, event: e.ShippedAfterCancelFound) -> c.Command:
+    if event.shipment_id is not None:
+        return commit.outside(c.Deliver, shipment_id=event.shipment_id)
     return commit.command(
         c.ReportShippedAfterCancel,
         carrier=event.carrier,
@@ -537,8 +539,43 @@ def _return_started(commit: _Commit, event: e.ReturnStarted) -> c.Command:
     )
 
 
+def _received(line: int, quantity: int, condition: Any) -> c.Received:
+    return c.Received.model_construct(line=line, quantity=quantity, condition=condition)
+
+
 def _return_received(commit: _Commit, event: e.ReturnReceived) -> c.Command:
-    return commit.outside(c.ReturnReceived, about=event.return_id, condition=event.condition)
+    """Reconstruct a receipt. One of all that was left names no lines."""
+    units: dict[int, int] = {}
+    for part in event.lines:
+        units[part.line] = units.get(part.line, 0) + part.quantity
+    back = commit.order.returns.get(event.return_id)
+    whole = back is not None and units == (back.left or {n: q for n, q in back.unseen.items() if q})
+    if not event.lines or (whole and len({part.condition for part in event.lines}) == 1):
+        return commit.outside(c.ReturnReceived, about=event.return_id, condition=event.condition)
+    lines = tuple(_received(x.line, x.quantity, x.condition) for x in event.lines)
+    return commit.outside(c.ReturnReceived, about=event.return_id, lines=lines)
+
+
+def _return_withdrawn(commit: _Commit, event: e.ReturnWithdrawn) -> c.Command:
+    return commit.command(c.WithdrawReturn, about=event.return_id)
+
+
+def _return_closed(commit: _Commit, event: e.ReturnClosed) -> c.Command:
+    return commit.command(
+        c.CloseReturn, about=event.return_id, outcome=event.outcome, rule=event.rule, note=_text(event.note)
+    )
+
+
+def _undelivered(commit: _Commit, event: e.ParcelUndelivered) -> c.Command:
+    return commit.selecting(
+        c.ReportUndelivered,
+        _units(event.lines),
+        exact=True,
+        shipment_id=event.shipment_id,
+        outcome=event.outcome,
+        note=_text(event.note),
+        **({"refund_now": True} if event.refund_now else {}),
+    )
 
 
 def _dispute(commit: _Commit, event: e.DisputeOpened) -> c.Command:
@@ -622,6 +659,7 @@ _READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | NotReconstruct
     e.ShipmentVoided: _voided,
     e.ShipByRevised: _ship_by,
     e.Delivered: _delivered,
+    e.ParcelUndelivered: _undelivered,
     e.RefundConfirmed: _refund,
     e.RefundFailed: _refund,
     e.OtherRefundSettled: _settled,
@@ -646,6 +684,8 @@ _READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | NotReconstruct
     e.CaseDecided: _case_decided,
     e.ReturnStarted: _return_started,
     e.ReturnReceived: _return_received,
+    e.ReturnWithdrawn: _return_withdrawn,
+    e.ReturnClosed: _return_closed,
     e.DisputeOpened: _dispute,
     e.DisputeDismissed: _dismissed,
     e.DisputeEscalated: _escalated,

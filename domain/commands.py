@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -37,7 +38,7 @@ from domain.wording import counted
 # ---- field types -----------------------------------------------------------------------------------------------
 
 ENGINE_IDS: Final = re.compile(
-    r"(?:refund|notice|rebill|return|acknowledge|alternatives|appeal|case|confirmation|decide|evidence|late-ship|"
+    r"(?:refund|notice|rebill|return|return-ship|acknowledge|alternatives|appeal|case|confirmation|decide|evidence|late-ship|"
     r"reminder|unpaid)-[0-9]+|(?:told-[0-9]+|remind-[a-z\-]+-[0-9]+)-(?:buyer|seller)",
     re.ASCII,
 )
@@ -111,6 +112,7 @@ Currency = Annotated[str, StringConstraints(strict=True, pattern=malformed.CURRE
 CancelReason = Annotated[str, BeforeValidator(partial(_one_of, CANCEL_REASONS))]
 AskedReason = Annotated[str, BeforeValidator(_asked_for)]
 ReturnReason = Annotated[str, BeforeValidator(partial(_one_of, RETURN_REASONS))]
+Condition = Literal["sellable", "damaged"]
 Offer = Literal["wait", "address", "exchange", "credit"]
 
 
@@ -151,6 +153,15 @@ def _each_once(picks: tuple[Pick, ...]) -> tuple[Pick, ...]:
 
 
 Lines = Annotated[tuple[Pick, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True), BeforeValidator(_picks)]
+
+
+def _each_condition_once(received: "tuple[Received, ...]") -> "tuple[Received, ...]":
+    if len({(each.line, each.condition) for each in received}) < len(received):
+        raise ValueError("names a line twice in the same condition")
+    several = {each.line for each in received if sum(other.line == each.line for other in received) > 1}
+    if any(each.line in several and each.quantity is None for each in received):
+        raise ValueError("names a line more than once, and one of them has no quantity")
+    return received
 
 
 class Command(_Form):
@@ -637,6 +648,19 @@ class ReviseShipBy(Command):
     confirmation: Label | None = None
 
 
+class ReportUndelivered(_Selecting):
+    """Report that shipped units did not reach the buyer: the parcel is lost, damaged, or on its way back."""
+
+    WHO = _SELLER
+    TEXTS = ("note",)
+    command: Literal["ReportUndelivered"]
+    shipment_id: GivenId
+    outcome: Literal["lost", "damaged_in_transit", "returned_to_sender", "refused"]
+    refund_now: StrictBool = False
+    note: FreeText | None = None
+    confirmation: Label | None = None
+
+
 class Deliver(_Outside):
     """Record that a shipment reached the buyer, or a return the seller."""
 
@@ -872,18 +896,60 @@ class StartReturn(_Outside):
     about: GivenId
     carrier: Name | None = None
     tracking_number: Name | None = None
-    condition: Literal["sellable", "damaged"] | None = None
+    condition: Condition | None = None
+
+
+class Received(_Form):
+    """Units of one line that came back. Without a quantity, it means all that is left of the line in the return."""
+
+    line: LineNumber
+    quantity: Quantity | None = None
+    condition: Condition | None = None
+
+
+ReceivedLines = Annotated[
+    tuple[Received, ...],
+    Field(max_length=malformed.MOST_ENTRIES, fail_fast=True),
+    BeforeValidator(_picks),
+    AfterValidator(_each_condition_once),
+]
 
 
 class ReturnReceived(_Outside):
-    """Record that the returned units are back."""
+    """Record that returned units are back: those of ``lines``, else all that is left of the return."""
 
     WHO = _SELLER
     command: Literal["ReturnReceived"]
     about: GivenId
     carrier: Name | None = None
     tracking_number: Name | None = None
-    condition: Literal["sellable", "damaged"] | None = None
+    condition: Condition | None = None
+    lines: ReceivedLines | None = None
+
+    def check(self) -> None:
+        super().check()
+        if self.lines is not None and self.condition is not None:
+            raise BadInput("/condition", "form", "the lines have a condition each; leave this one out")
+
+
+class WithdrawReturn(Command):
+    """Withdraw a return before anything of it was sent."""
+
+    WHO = _BUYER
+    command: Literal["WithdrawReturn"]
+    about: GivenId
+    confirmation: Label | None = None
+
+
+class CloseReturn(_Ruled):
+    """Close a return whose parcel does not come: with a refund, or as support without one."""
+
+    WHO = _SELLER
+    TEXTS = ("note",)
+    command: Literal["CloseReturn"]
+    about: GivenId
+    outcome: Literal["refund", "no_refund"]
+    note: FreeText | None = None
 
 
 class OpenDispute(Command):
@@ -1004,6 +1070,7 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
         Ship,
         VoidShipment,
         ReviseShipBy,
+        ReportUndelivered,
         Deliver,
         ConfirmRefund,
         FailRefund,
@@ -1027,6 +1094,8 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
         RequestReturn,
         StartReturn,
         ReturnReceived,
+        WithdrawReturn,
+        CloseReturn,
         OpenDispute,
         EscalateDispute,
         DecideDispute,

@@ -53,7 +53,10 @@ def applies(order: Order, deadline: Deadline) -> bool:
             return dispute is not None and dispute.status in ("denied", "granted", "returned") and not dispute.appealed
         case "return":
             back = order.returns.get(deadline.ref)
-            return back is not None and back.status == "open"
+            return back is not None and back.status == "open" and back.is_awaited
+        case "return-ship":
+            back = order.returns.get(deadline.ref)
+            return back is not None and back.status == "open" and not back.is_under_way and not back.refunded
         case _:
             return False
 

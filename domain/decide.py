@@ -27,6 +27,7 @@ from domain.decisions import (
     returns,
     shipped_after_cancel,
     shipping,
+    undelivered,
 )
 from domain.decisions.context import DecisionContext, Events, quantities
 from domain.decisions.ways_out import open_ways
@@ -221,7 +222,8 @@ class DeadlineRun:
         order, known, credits = self.order, len(self.order.deadlines_set), len(self.order.credits)
         s = _reaching(order, deadline, self._policies, self._market, max(deadline.due_at, order.recorded_at))
         stamp, begins = _engine_stamp(s), len(self.events)
-        for event in deadline_effects.reach(s, deadline):
+        for each in deadline_effects.reach(s, deadline):
+            event = _with_parts(order, each)
             apply(order, event, deadline.due_at if type(event) in _FROM_OUTSIDE else s.now, stamp)
             self.events.append(event)
         requests = None if first else _requests_touched(order, self.events[begins:])
@@ -324,11 +326,15 @@ def _taken(s: DecisionContext, command: c.Command, claimed: str, content: bytes 
 def _run(s: DecisionContext, events: Events, stamp: Stamp, before: Order, happened_at: Instant | None) -> Decided:
     """Apply events as they are yielded, then those that follow from them."""
     recorded: list[tuple[e.Event, Instant]] = []
-    for event in events:
+    for each in events:
+        event = _with_parts(s.order, each)
         occurred_at = happened_at if happened_at is not None and type(event) in _FROM_OUTSIDE else s.now
         apply(s.order, event, occurred_at, stamp)
         recorded.append((event, occurred_at))
     if recorded and s.order.exists:
+        for event in _parts_of_killed(s.order, [event for event, _ in recorded]):
+            apply(s.order, event, s.now, stamp)
+            recorded.append((event, s.now))
         for event in _settle(s.order, len(before.credits), s.policy):
             apply(s.order, event, s.now, stamp)
             recorded.append((event, s.now))
@@ -342,6 +348,38 @@ def _verdict_of(recorded: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
         if event.__class__ in _ANSWERED:
             return event.verdict  # type: ignore[union-attr]
     return None
+
+
+def _with_parts(order: Order, event: e.Event) -> e.Event:
+    """Add the open parts of bundles to a cancellation that leaves nothing of their parents open."""
+    if not isinstance(event, e.LinesCanceled) or not order.bundles:
+        return event
+    canceled: dict[int, int] = {}
+    for each in event.lines:
+        canceled[each.line] = canceled.get(each.line, 0) + each.quantity
+    parts: list[e.CanceledLine] = []
+    for each in {each.line: each for each in event.lines}.values():
+        if canceled[each.line] < order.lines[each.line].open:
+            continue
+        for part in order.bundles.get(each.line, ()):
+            units = order.lines[part].open - canceled.get(part, 0)
+            if units:
+                parts.append(e.CanceledLine(part, units, each.cause, each.reason, each.request_id))
+    return e.LinesCanceled((*event.lines, *parts), event.verdict) if parts else event
+
+
+def _parts_of_killed(order: Order, events: list[e.Event]) -> Iterator[e.Event]:
+    """Yield the cancellation of the open parts of bundles whose parents fill-or-kill canceled.
+
+    It comes after the whole notice, because the notice may ship parts too.
+    """
+    if not order.bundles:
+        return
+    for event in events:
+        if isinstance(event, e.AutoCanceled):
+            for part in order.bundles.get(event.line, ()):
+                if order.lines[part].open:
+                    yield e.AutoCanceled(part, order.lines[part].open, event.shipment_id)
 
 
 def _settle(order: Order, credits: int, policy: Policy, requests: Iterable[Request] | None = None) -> Iterator[e.Event]:
@@ -366,7 +404,8 @@ def _settle(order: Order, credits: int, policy: Policy, requests: Iterable[Reque
     if amount > 0:
         lines: dict[int, int] = {}
         for credit in order.credits[credits:]:
-            lines[credit.line] = lines.get(credit.line, 0) + credit.units
+            if credit.units:
+                lines[credit.line] = lines.get(credit.line, 0) + credit.units
         made = instruction(order, amount, policy.refunds.order)
         refund_id = order.next_id("refund")
         yield e.RefundDue(refund_id, amount, quantities(lines), made.causes, made.parts, made.purposes)
@@ -399,6 +438,7 @@ _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]
     c.VoidShipment: shipping.void_shipment,
     c.ReviseShipBy: shipping.revise_ship_by,
     c.Deliver: shipping.deliver,
+    c.ReportUndelivered: undelivered.report_undelivered,
     c.ConfirmRefund: payments.settle_refund,
     c.FailRefund: payments.settle_refund,
     c.WithdrawRefund: payments.withdraw_refund,
@@ -421,6 +461,8 @@ _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]
     c.RequestReturn: returns.request_return,
     c.StartReturn: returns.start_return,
     c.ReturnReceived: returns.return_received,
+    c.WithdrawReturn: returns.withdraw_return,
+    c.CloseReturn: returns.close_return,
     c.OpenDispute: disputes.open_dispute,
     c.EscalateDispute: disputes.escalate_dispute,
     c.DecideDispute: disputes.decide_dispute,

@@ -122,6 +122,15 @@ class Replaces:
 
 
 @fact
+class ReceivedLine:
+    """Units of one line that came back together, with their condition."""
+
+    line: int
+    quantity: int
+    condition: str | None
+
+
+@fact
 class Input:
     """One fact that a rule used, as text."""
 
@@ -487,6 +496,22 @@ class Delivered:
     deadlines: tuple[Deadline, ...]
 
 
+@fact
+class ParcelUndelivered:
+    """Shipped units did not reach the buyer. ``outcome``: lost, damaged_in_transit, returned_to_sender or refused.
+
+    Lost and damaged units are refunded at once. For the others, a return opens in the same commit. ``counts`` says
+    whether they count as canceled by the seller (policy key ``lost`` of ``[standing]``).
+    """
+
+    shipment_id: str
+    outcome: str
+    lines: tuple[LineQuantity, ...]
+    refund_now: bool
+    note: Sealed | None
+    counts: bool
+
+
 # ---- refunds ---------------------------------------------------------------------------------------------------
 
 
@@ -622,12 +647,17 @@ class ChargebackClosed:
 
 @fact
 class ShippedAfterCancelFound:
-    """Canceled units were found to have shipped anyway. ``source``: report or scan."""
+    """Canceled units were found to have shipped anyway. ``source``: report, scan or delivery.
+
+    A delivery is of a parcel that was reported as lost (``shipment_id``): its units were refunded and arrived after
+    all. Carrier and tracking number are empty where they are not known.
+    """
 
     source: str
     carrier: str
     tracking_number: str
     lines: tuple[LineQuantity, ...]
+    shipment_id: str | None = None
 
 
 @fact
@@ -753,7 +783,11 @@ class EvidenceRequested:
 
 @fact
 class ReturnOpened:
-    """A return was opened. ``postage``: buyer, seller or platform pays. ``refund``: on_receipt, at_once or none."""
+    """A return was opened. ``postage``: buyer, seller or platform pays. ``refund``: on_receipt, at_once or none.
+
+    ``undelivered`` is the outcome of the report that opened it (returned_to_sender or refused): its units are on their
+    way back and never reached the buyer. ``about`` is then the shipment.
+    """
 
     return_id: str
     about: str
@@ -761,6 +795,7 @@ class ReturnOpened:
     lines: tuple[LineQuantity, ...]
     postage: str
     refund: str
+    undelivered: str | None = None
 
 
 @fact
@@ -770,6 +805,7 @@ class ReturnAccepted:
     return_id: str
     about: str
     refund_now: bool
+    deadlines: tuple[Deadline, ...] = ()
 
 
 @fact
@@ -793,11 +829,38 @@ class ReturnStarted:
 
 @fact
 class ReturnReceived:
-    """The returned units are back. ``cause``: received, or not_confirmed (delivered, and the seller stayed silent)."""
+    """Returned units are back. ``cause``: received, or not_confirmed (delivered, and the seller stayed silent).
+
+    ``lines`` are the units that came back with this receipt; empty: all that was left of the return, in ``condition``.
+    """
 
     return_id: str
     condition: str | None
     cause: str
+    lines: tuple[ReceivedLine, ...] = ()
+
+
+@fact
+class ReturnWithdrawn:
+    """A return ended before anything came back, without a refund. ``cause``: withdrawn, or lapsed (not sent in time).
+
+    Its units can be returned again.
+    """
+
+    return_id: str
+    cause: str
+
+
+@fact
+class ReturnClosed:
+    """A return was closed by a person. ``outcome``: refund (what was left is refunded) or no_refund (the units are free
+    again).
+    """
+
+    return_id: str
+    outcome: str
+    rule: str | None
+    note: Sealed | None
 
 
 # ---- disputes -------------------------------------------------------------------------------------
@@ -970,6 +1033,7 @@ Event = (
     | ShipmentVoided
     | ShipByRevised
     | Delivered
+    | ParcelUndelivered
     | RefundDue
     | RefundConfirmed
     | RefundFailed
@@ -995,6 +1059,8 @@ Event = (
     | CaseDecided
     | ReturnStarted
     | ReturnReceived
+    | ReturnWithdrawn
+    | ReturnClosed
     | DisputeOpened
     | DisputeEscalated
     | DisputeDecided

@@ -56,13 +56,24 @@ def _credit(order: Order, line: Line, units: int, *, canceled_at: Instant | None
     """
     value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
     line.credited += units
-    if shipping:
-        line.shipping_credited += units
+    _credited(order, line, value, Credit(line.number, units, 0, canceled_at, cause, units if shipping else 0))
+
+
+def _credit_shipping(order: Order, line: Line, units: int, *, cause: str) -> None:
+    """Count the shipping of units of which the rest was credited before."""
+    value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    _credited(order, line, value, Credit(line.number, 0, 0, None, cause, units))
+
+
+def _credited(order: Order, line: Line, before: int, credit: Credit) -> None:
+    """Count a credit whose units are counted. ``before``: the value of all credits of the line until then."""
+    line.shipping_credited += credit.shipping
     now = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
-    order.value_credited += now - value
-    order.credits.append(Credit(line.number, units, now - value, canceled_at, cause, shipping))
-    _owe(order, cause, "line", line.number, None, max(0, now - line.covered) - max(0, value - line.covered))
-    _credit_with_order(order, cause)
+    order.value_credited += now - before
+    credit.value = now - before
+    order.credits.append(credit)
+    _owe(order, credit.cause, "line", line.number, None, max(0, now - line.covered) - max(0, before - line.covered))
+    _credit_with_order(order, credit.cause)
 
 
 def _credit_with_order(order: Order, cause: str) -> None:
@@ -129,6 +140,9 @@ def _order_placed(order: Order, event: e.OrderPlaced, at: Instant, stamp: Stamp)
         for x in event.lines
     }
     order.open_units = sum(line.ordered for line in order.lines.values())
+    for line in event.lines:
+        if line.part_of is not None:
+            order.bundles.setdefault(line.part_of, []).append(line.line)
     _set_deadlines(order, event.deadlines)
 
 
@@ -361,7 +375,7 @@ def _tracked(order: Order, event: e.TrackingStarted | e.TrackingMoved, at: Insta
     matches = [
         s
         for s in order.shipments.values()
-        if s.status in ("announced", "tracking", "delivered")
+        if s.status != "void"
         and (
             s.shipment_id == event.shipment_id
             or (event.shipment_id is None and (s.carrier, s.tracking_number) == (event.carrier, event.tracking_number))
@@ -458,7 +472,8 @@ def _ship_by_revised(order: Order, event: e.ShipByRevised, at: Instant, stamp: S
 def _delivered(order: Order, event: e.Delivered, at: Instant, stamp: Stamp) -> None:
     _set_deadlines(order, event.deadlines)
     if event.return_id is not None:
-        order.returns[event.return_id].delivered_at = at
+        back = order.returns[event.return_id]
+        back.delivered_at, back.is_awaited = at, True
         return
     for shipment_id in event.shipments:
         shipment = order.shipments[shipment_id]
@@ -474,6 +489,44 @@ def _delivered(order: Order, event: e.Delivered, at: Instant, stamp: Stamp) -> N
         line = order.lines[part.line]
         line.delivered += part.quantity
         line.delivered_at = max(line.delivered_at or at, at)
+
+
+GONE: Final = ("lost", "damaged_in_transit")
+"""The outcomes of ``ParcelUndelivered`` after which nothing comes back."""
+_STATUS_OF: Final = {"lost": "lost", "damaged_in_transit": "damaged"}
+"""Outcome → the status of a shipment of which all units were reported; for the others, ``returning``."""
+
+
+def _undelivered(order: Order, event: e.ParcelUndelivered, at: Instant, stamp: Stamp) -> None:
+    shipment = order.shipments[event.shipment_id]
+    reported = shipment.reported.setdefault(event.outcome, {})
+    for part in event.lines:
+        reported[part.line] = reported.get(part.line, 0) + part.quantity
+        if event.outcome in GONE:
+            line = order.lines[part.line]
+            line.undelivered += part.quantity
+            line.counted_lost += part.quantity if event.counts else 0
+            _credit(order, line, part.quantity, canceled_at=None, cause="undelivered", shipping=True)
+            _granted_as_lost(order, line, part.quantity)
+    if shipment.all_reported:
+        shipment.status_before, shipment.status = shipment.status, _STATUS_OF.get(event.outcome, "returning")
+        order.parcels = [
+            parcel
+            for parcel in order.parcels
+            if parcel.shipment_id != shipment.shipment_id
+            and (parcel.carrier, parcel.tracking_number) != (shipment.carrier, shipment.tracking_number)
+        ]
+
+
+def _granted_as_lost(order: Order, line: Line, units: int) -> None:
+    """Count lost units for the open requests that asked for them, and that no other unit can satisfy."""
+    for id in order.requests_of_line.get(line.number, ()):
+        request = order.requests[id]
+        if request.status == "open":
+            asked = request.asked[line.number] - order.got(request, line.number)
+            shipped = asked - min(asked, line.open)
+            lost = min(units, max(0, shipped - line.with_buyer_or_under_way))
+            request.canceled[line.number] = order.got(request, line.number) + lost
 
 
 def _refund_due(order: Order, event: e.RefundDue, at: Instant, stamp: Stamp) -> None:
@@ -625,8 +678,11 @@ def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: In
     The customer has to be notified of all of them again. Until then, the deadline to answer the earlier notice runs on.
     """
     lines = {part.line: part.quantity for part in event.lines}
-    for number, quantity in lines.items():
-        order.lines[number].found_shipped += quantity
+    if event.shipment_id is not None:
+        order.shipments[event.shipment_id].is_found = True
+    else:
+        for number, quantity in lines.items():
+            order.lines[number].found_shipped += quantity
     found = order.found
     unhandled: tuple[tuple[str, str], ...] = ((event.carrier, event.tracking_number),)
     if found is None or found.stage not in ("found", "notified"):
@@ -723,43 +779,45 @@ def _return_opened(order: Order, event: e.ReturnOpened, at: Instant, stamp: Stam
     back = Return(event.return_id, event.about, event.reason, lines, event.postage, event.refund, canceled)
     back.opened_at = stamp.recorded_at
     order.returns[event.return_id] = back
+    if event.undelivered is not None:
+        shipment = order.shipments[event.about]
+        back.undelivered = event.undelivered
+        _on_its_way_back(back, shipment.carrier, shipment.tracking_number)
     request = order.requests.get(event.about)
     if request is not None and request.status == "partly":
         request.status = "approved"
     if not canceled:
         for number, quantity in lines.items():
             order.lines[number].returning += quantity
-    if request is not None and request.rule == "stalled-tracking":
+    is_stalled = request is not None and request.rule == "stalled-tracking"
+    if is_stalled or event.undelivered is not None:
         for number, quantity in lines.items():
             order.lines[number].lost += quantity
+    back.with_shipping = is_stalled or event.reason in FAULTS
     if event.refund == "at_once":
         _refund_now(order, back)
 
 
 def _refund_now(order: Order, back: Return) -> None:
+    """Credit what is left of a return. Units sent back to the sender carry their shipping on receipt only."""
     if back.refunded or back.canceled:
         return
     back.refunded = True
-    shipping = _shipping_goes_back(order, back)
-    for number, quantity in back.lines.items():
-        _credit(order, order.lines[number], quantity, canceled_at=None, cause="return", shipping=shipping)
-
-
-def _shipping_goes_back(order: Order, back: Return) -> bool:
-    """Whether the lines' shipping is due back with a return: for a fault, and where the parcel counts as lost."""
-    case, request = order.cases.get(back.about), order.requests.get(back.about)
-    reason = back.reason or (case.reason if case is not None else None)
-    return reason in FAULTS or (request is not None and request.rule == "stalled-tracking")
+    for number, quantity in back.left.items():
+        line = order.lines[number]
+        _credit(order, line, quantity, canceled_at=None, cause="return", shipping=back.with_shipping)
 
 
 def _return_accepted(order: Order, event: e.ReturnAccepted, at: Instant, stamp: Stamp) -> None:
     back = order.returns[event.return_id]
     back.accepted = True
+    back.ship_by = next((d.due_at for d in event.deadlines if d.kind == "return-ship"), None)
     if event.refund_now:
         _refund_now(order, back)
     case = order.cases.get(event.about)
     if case is not None and case.status == "open":
         case.status, case.ended_at = "accepted", stamp.recorded_at
+    _set_deadlines(order, event.deadlines)
 
 
 def _case_decided(order: Order, event: e.CaseDecided, at: Instant, stamp: Stamp) -> None:
@@ -774,31 +832,96 @@ def _return_started(order: Order, event: e.ReturnStarted, at: Instant, stamp: St
 
 def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: Stamp) -> None:
     back = order.returns[event.return_id]
-    refunded_unseen = back.status == "closed"
-    back.status = "received" if event.cause == "received" else "closed"
-    back.condition, back.ended_at = event.condition, stamp.recorded_at
-    if refunded_unseen:
-        for number, quantity in back.lines.items():
+    units: dict[int, int] = {}
+    for part in event.lines:
+        units[part.line] = units.get(part.line, 0) + part.quantity
+    back.condition, back.is_awaited = event.condition, False
+    if back.status == "closed":
+        for number, quantity in (units or dict(back.unseen)).items():
             order.lines[number].returned += 0 if back.canceled else quantity
+            back.unseen[number] -= quantity
+        if not any(back.unseen.values()):
+            back.status, back.ended_at = "received", stamp.recorded_at
         return
+    units = units or back.left
+    if event.cause == "received":
+        for number, quantity in units.items():
+            order.lines[number].returned += 0 if back.canceled else quantity
+    else:
+        back.unseen = dict(units)
+    _came_back(order, back, units)
+    if not back.left:
+        back.status, back.ended_at = "received" if event.cause == "received" else "closed", stamp.recorded_at
+        _all_came_back(order, back)
+
+
+def _came_back(order: Order, back: Return, units: dict[int, int]) -> None:
+    """Take units out of a return, refunded: they came back, or it was closed with a refund."""
+    for number, quantity in units.items():
+        back.received[number] = back.received.get(number, 0) + quantity
     if back.canceled:
-        if order.found is not None and order.found.stage == "declined":
-            order.found.stage = "closed"
-        if back.refund == "none" and back.reason is not None:
-            _rebilled_came_back(order, back)
+        if back.reason is not None:
+            _rebilled_came_back(order, units)
         return
-    for number, quantity in back.lines.items():
+    is_sent_back = back.undelivered == "returned_to_sender"
+    for number, quantity in units.items():
         line = order.lines[number]
         line.returning -= quantity
         line.came_back += quantity
-        if event.cause == "received":
-            line.returned += quantity
-    _refund_now(order, back)
+        if is_sent_back:
+            line.sent_back += quantity
+        if not back.refunded:
+            shipping = back.with_shipping or is_sent_back
+            _credit(order, line, quantity, canceled_at=None, cause="return", shipping=shipping)
+        elif is_sent_back:
+            _credit_shipping(order, line, quantity, cause="return")
 
 
-def _rebilled_came_back(order: Order, back: Return) -> None:
+def _all_came_back(order: Order, back: Return) -> None:
+    """Settle a return of which nothing is left."""
+    if not back.canceled:
+        back.refunded = True
+    elif order.found is not None and order.found.stage == "declined":
+        order.found.stage = "closed"
+
+
+def _return_withdrawn(order: Order, event: e.ReturnWithdrawn, at: Instant, stamp: Stamp) -> None:
+    back = order.returns[event.return_id]
+    _free(order, back)
+    back.status, back.ended_at = event.cause, stamp.recorded_at
+
+
+def _free(order: Order, back: Return) -> None:
+    """Free what is left of a return. What was on its way back to the sender counts as under way to the buyer again."""
+    if back.canceled:
+        return
+    shipment = order.shipments.get(back.about) if back.undelivered is not None else None
+    for number, quantity in back.left.items():
+        line = order.lines[number]
+        line.returning -= quantity
+        if shipment is not None and back.undelivered is not None:
+            line.lost -= quantity
+            shipment.reported[back.undelivered][number] -= quantity
+    if shipment is not None and shipment.status_before is not None:
+        shipment.status, shipment.status_before = shipment.status_before, None
+
+
+def _return_closed(order: Order, event: e.ReturnClosed, at: Instant, stamp: Stamp) -> None:
+    back = order.returns[event.return_id]
+    if event.outcome == "refund":
+        back.unseen = back.left
+        _came_back(order, back, back.unseen)
+        _all_came_back(order, back)
+    else:
+        _free(order, back)
+        if back.canceled:
+            _all_came_back(order, back)
+    back.status, back.ended_at, back.is_awaited = "closed", stamp.recorded_at, False
+
+
+def _rebilled_came_back(order: Order, units: dict[int, int]) -> None:
     """Make the amount rebilled for returned units due for refund, once for each unit."""
-    for number, quantity in back.lines.items():
+    for number, quantity in units.items():
         left = quantity
         for rebill in order.rebills.values():
             if rebill.status != "confirmed":
@@ -941,6 +1064,7 @@ _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.ShipmentVoided: _shipment_voided,
     e.ShipByRevised: _ship_by_revised,
     e.Delivered: _delivered,
+    e.ParcelUndelivered: _undelivered,
     e.RefundDue: _refund_due,
     e.RefundConfirmed: _refund_confirmed,
     e.RefundFailed: _refund_failed,
@@ -966,6 +1090,8 @@ _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.CaseDecided: _case_decided,
     e.ReturnStarted: _return_started,
     e.ReturnReceived: _return_received,
+    e.ReturnWithdrawn: _return_withdrawn,
+    e.ReturnClosed: _return_closed,
     e.DisputeOpened: _dispute_opened,
     e.DisputeEscalated: _dispute_escalated,
     e.DisputeDecided: _dispute_decided,

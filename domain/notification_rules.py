@@ -66,6 +66,25 @@ def _evidence(event: e.EvidenceAdded) -> NotificationRule:
     return NotificationRule("evidence-added", {"buyer": SELLER, "seller": BUYER}.get(event.side, BOTH))
 
 
+def _undelivered(event: e.ParcelUndelivered) -> NotificationRule:
+    """Tell both sides whether the parcel is lost, or comes back to the seller."""
+    comes_back = event.outcome in ("returned_to_sender", "refused")
+    return NotificationRule("coming-back" if comes_back else "undelivered", BOTH)
+
+
+def _return_opened(event: e.ReturnOpened) -> NotificationRule | None:
+    """Notify both sides, unless the report of a parcel that comes back has told them."""
+    return NotificationRule("return-opened", BOTH) if event.undelivered is None else None
+
+
+def _return_ended(event: e.ReturnWithdrawn) -> NotificationRule:
+    return NotificationRule("return-lapsed" if event.cause == "lapsed" else "return-withdrawn", BOTH)
+
+
+def _return_closed(event: e.ReturnClosed) -> NotificationRule:
+    return NotificationRule("return-refunded" if event.outcome == "refund" else "return-closed", BOTH)
+
+
 def _passed(event: e.DeadlineReached) -> NotificationRule | None:
     """The notification of the deadline itself. Its cancellations and refunds have notifications of their own."""
     match event.kind:
@@ -104,6 +123,7 @@ NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], Notifica
     e.ShipmentVoided: NotificationRule("shipment-voided", BUYER),
     e.ShipByRevised: _ship_by,
     e.Delivered: NotificationRule("delivered", BUYER),
+    e.ParcelUndelivered: _undelivered,
     e.RefundDue: NotificationRule("refund-due", BUYER),
     e.RefundConfirmed: NotificationRule("refund-confirmed", BUYER),
     e.RefundFailed: NotificationRule("refund-failed", BUYER),
@@ -120,10 +140,12 @@ NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], Notifica
     e.EvidenceAdded: _evidence,
     e.EvidenceRequested: NotificationRule("evidence-requested", BOTH),
     e.CaseDecided: NotificationRule("case-decided", BOTH),
-    e.ReturnOpened: NotificationRule("return-opened", BOTH),
+    e.ReturnOpened: _return_opened,
     e.ReturnAccepted: NotificationRule("return-accepted", BOTH),
     e.ReturnStarted: NotificationRule("return-started", BOTH),
     e.ReturnReceived: NotificationRule("return-received", BOTH),
+    e.ReturnWithdrawn: _return_ended,
+    e.ReturnClosed: _return_closed,
     e.DisputeOpened: NotificationRule("dispute-opened", BOTH),
     e.DisputeEscalated: NotificationRule("dispute-escalated", BOTH),
     e.DisputeDecided: NotificationRule("dispute-decided", BOTH),
@@ -146,6 +168,13 @@ _BY_DEPENDING: Final = (
     "ship-by-proposed",
     "ship-by-revised",
     "evidence-added",
+    "undelivered",
+    "coming-back",
+    "return-opened",
+    "return-withdrawn",
+    "return-lapsed",
+    "return-refunded",
+    "return-closed",
 )
 TEMPLATES: Final = frozenset(
     {
@@ -205,13 +234,15 @@ def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
             return BUYER
         case "evidence":
             return BUYER if deadline.ref in order.cases else BOTH
+        case "return-ship":
+            return BUYER
         case "appeal":
             return BOTH
         case _:
             return ()
 
 
-REMINDED: Final = ("acknowledge", "alternatives", "appeal", "decide", "evidence")
+REMINDED: Final = ("acknowledge", "alternatives", "appeal", "decide", "evidence", "return-ship")
 """Kinds of deadline that have reminders."""
 
 

@@ -75,7 +75,14 @@ class Line:
     found_shipped: int = 0
     """Canceled units that were found to have shipped, each once. They stay counted when they come back."""
     lost: int = 0
-    """Shipped units that count as lost: they were never delivered, and are in a return or came back."""
+    """Shipped units that were never delivered, and are in a return or came back: their parcel has not moved for too
+    long (``stalled-tracking``), or goes back to the sender."""
+    undelivered: int = 0
+    """Shipped units that were lost or damaged in transit. Their value is due back, and they do not come back."""
+    counted_lost: int = 0
+    """Units of ``undelivered`` that count as canceled by the seller (rule ``standing``)."""
+    sent_back: int = 0
+    """Shipped units that came back to the sender, because nobody could deliver them."""
     accepted: int = 0
     """Canceled units that the customer accepted together with their rebilling (``acknowledge-both``)."""
     shipping: int = 0
@@ -111,26 +118,32 @@ class Line:
 
     @property
     def with_buyer_or_under_way(self) -> int:
-        """Shipped units that are neither back nor in a return."""
-        return self.shipped - self.returning - self.came_back
+        """Shipped units that are neither back nor in a return nor lost."""
+        return self.shipped - self.returning - self.came_back - self.undelivered
 
     @property
     def under_way(self) -> int:
-        """Shipped units that are not delivered, not back and not in a return."""
-        return max(0, min(self.shipped - self.delivered - self.lost, self.with_buyer_or_under_way))
+        """Shipped units that are not delivered, not back, not in a return and not lost."""
+        still = self.shipped - self.delivered - self.lost - self.undelivered
+        return max(0, min(still, self.with_buyer_or_under_way))
 
     @property
     def returnable(self) -> int:
         """Delivered units that are neither back nor in a return."""
         return max(0, min(self.delivered + self.lost - self.returning - self.came_back, self.with_buyer_or_under_way))
 
+    @property
+    def all_arrived_or_lost(self) -> bool:
+        """Whether every shipped unit was delivered, lost or damaged. True if none shipped."""
+        return self.delivered + self.undelivered >= self.shipped
+
 
 @dataclass(slots=True)
 class Request:
     """A cancellation request. ``asked`` has its quantities by line.
 
-    ``canceled`` counts the units of them that were canceled while it was open, or by it. Later cancellations do not
-    count.
+    ``canceled`` counts the units of them that were canceled while it was open, or by it, and those that were lost while
+    it was open. Later cancellations do not count.
     """
 
     request_id: str
@@ -315,6 +328,26 @@ class Shipment:
     """The order's ship_by when the notice was accepted."""
     delivered_at: Instant | None = None
     """When (occurred) it was last delivered."""
+    reported: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Outcome of ``ParcelUndelivered`` → its units that were reported with it, by line."""
+    status_before: str | None = None
+    """Its status before all of it was reported as undelivered."""
+    is_found: bool = False
+    """Whether it was delivered after it was reported as lost."""
+
+    def to_deliver(self, line: int) -> int:
+        """Units of a line in it that were not reported as undelivered."""
+        return self.lines.get(line, 0) - sum(lines.get(line, 0) for lines in self.reported.values())
+
+    @property
+    def all_reported(self) -> bool:
+        """Whether all of it was reported as undelivered."""
+        return bool(self.reported) and not any(self.to_deliver(line) for line in self.lines)
+
+    @property
+    def all_lost(self) -> bool:
+        """Whether all of it was reported as lost."""
+        return self.reported.get("lost") == self.lines
 
 
 @dataclass(slots=True)
@@ -350,7 +383,35 @@ class Return:
     tracking_number: str | None = None
     condition: str | None = None
     ended_at: Instant | None = None
-    """When (recorded) it was last received or closed."""
+    """When (recorded) it was last received, or ended without a receipt."""
+    undelivered: str | None = None
+    """The report that opened it: returned_to_sender or refused. ``about`` is then the shipment."""
+    with_shipping: bool = False
+    """Whether its units carry their share of their line's shipping: a fault, or a parcel that counts as lost."""
+    ship_by: Instant | None = None
+    """Until when the buyer has to send it (policy key ``ship-within``)."""
+    received: dict[int, int] = field(default_factory=dict)
+    """Units that came back, or were refunded without coming back, by line."""
+    unseen: dict[int, int] = field(default_factory=dict)
+    """Units that were refunded when it was closed, and that may still come back, by line."""
+    is_awaited: bool = False
+    """Whether it was delivered to the seller, who has not confirmed any of it since (``return-not-confirmed``)."""
+
+    @property
+    def left(self) -> dict[int, int]:
+        """Units that have not come back, by line."""
+        left = {n: quantity - self.received.get(n, 0) for n, quantity in self.lines.items()}
+        return {n: quantity for n, quantity in left.items() if quantity}
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it was sent: it was tracked or delivered to the seller, or a part of it came back."""
+        return self.started or self.delivered_at is not None or bool(self.received)
+
+    @property
+    def shown_status(self) -> str:
+        """open, started, received, withdrawn, lapsed or closed."""
+        return "started" if self.status == "open" and (self.started or self.delivered_at is not None) else self.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,11 +554,11 @@ class Credit:
     units: int
     value: int
     canceled_at: Instant | None
-    """When (recorded) they were canceled; None if they were returned."""
+    """When (recorded) they were canceled; None if they were returned or lost."""
     cause: str
     """The cause of their cancellation, or return or undelivered."""
-    shipping: bool
-    """Whether their share of the line's shipping was credited too."""
+    shipping: int
+    """Units whose share of the line's shipping was credited too."""
 
 
 @dataclass(slots=True)
@@ -518,6 +579,8 @@ class Order:
     """On a subject's stream: legal holds in force, with the fingerprint of the content they were placed for."""
     erased: bool = False
     lines: dict[int, Line] = field(default_factory=dict)
+    bundles: dict[int, list[int]] = field(default_factory=dict)
+    """Line → the lines that are its parts. They are canceled with it."""
     open_units: int = 0
     """Open units of all lines together."""
     ship_by: Instant | None = None
@@ -644,13 +707,22 @@ class Order:
 
     @property
     def all_shipped_is_delivered(self) -> bool:
-        """Whether something shipped and all of it has been delivered."""
-        return self.shipped_units > 0 and all(line.delivered >= line.shipped for line in self.lines.values())
+        """Whether something was delivered, and nothing that shipped is still to come."""
+        lines = self.lines.values()
+        return any(line.delivered for line in lines) and all(line.all_arrived_or_lost for line in lines)
+
+    @property
+    def all_shipped_is_lost(self) -> bool:
+        """Whether something shipped, and all of it was lost or damaged in transit."""
+        return self.shipped_units > 0 and all(line.undelivered == line.shipped for line in self.lines.values())
 
     @property
     def nothing_reached_the_buyer(self) -> bool:
-        """Whether everything is canceled and nothing ever shipped, so that the order's shipping is due back."""
-        return self.open_units == 0 and not self.ever_shipped
+        """Whether nothing is open, and all that shipped was lost, damaged, or came back to the sender undelivered."""
+        lines = self.lines.values()
+        return self.open_units == 0 and (
+            not self.ever_shipped or all(line.shipped == line.undelivered + line.sent_back for line in lines)
+        )
 
     @property
     def value_with_shipping(self) -> int:
@@ -687,7 +759,7 @@ class Order:
     def under_tracking(self, line: int) -> bool:
         """Whether the carrier tracks a parcel with this line that is not delivered."""
         return any(p.lines.get(line) and not p.delivered for p in self.parcels) or any(
-            s.status == "tracking" and s.lines.get(line) for s in self.shipments.values()
+            s.status == "tracking" and s.to_deliver(line) for s in self.shipments.values()
         )
 
     def lines_under_tracking(self) -> set[int]:
@@ -695,7 +767,7 @@ class Order:
         found = {n for p in self.parcels if not p.delivered for n, units in p.lines.items() if units}
         for shipment in self.shipments.values():
             if shipment.status == "tracking":
-                found |= {n for n, units in shipment.lines.items() if units}
+                found |= {n for n in shipment.lines if shipment.to_deliver(n)}
         return found
 
     @property
@@ -720,7 +792,7 @@ class Order:
         return self.next_id(f"{kind} deadline").replace(" deadline", "")
 
     def got(self, request: Request, line: int) -> int:
-        """Units of a request that were canceled while it was open, or by it."""
+        """Units of a request that were canceled while it was open or by it, or lost while it was open."""
         return request.canceled.get(line, 0)
 
     def still_open(self, request: Request, line: int) -> int:
@@ -772,7 +844,7 @@ _copy_line = _copier(Line)
 _copy_request_record = _copier(Request)
 _copy_refund = _copier(Refund)
 _copy_payment = _copier(Payment)
-_copy_return = _copier(Return)
+_copy_return_record = _copier(Return)
 _copy_rebill_record = _copier(Rebill)
 _copy_found = _copier(Found)
 _copy_case = _copier(Case)
@@ -790,6 +862,13 @@ def _copy_request(request: Request) -> Request:
 def _copy_shipment(shipment: Shipment) -> Shipment:
     new = _copy_shipment_record(shipment)
     new.lines, new.killed = shipment.lines.copy(), shipment.killed.copy()
+    new.reported = {k: v.copy() for k, v in shipment.reported.items()} if shipment.reported else {}
+    return new
+
+
+def _copy_return(back: Return) -> Return:
+    new = _copy_return_record(back)
+    new.received, new.unseen = back.received.copy(), back.unseen.copy()
     return new
 
 

@@ -19,6 +19,8 @@ def status(order: Order) -> str:
     if any(order.open_requests()):
         return "cancel_requested"
     if not open_units:
+        if order.all_shipped_is_lost:
+            return "undelivered"
         return "delivered" if order.all_shipped_is_delivered else "shipped"
     if shipped:
         return "partly_shipped"
@@ -129,6 +131,7 @@ def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = Fa
                 "auto_canceled": line.auto_canceled,
                 "returned": line.returned,
                 "rebilled": line.rebilled,
+                "undelivered": line.undelivered,
             }
             for line in order.lines.values()
         ],
@@ -165,6 +168,18 @@ def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = Fa
                 "occurred_at": format_instant(shipment.occurred_at),
             }
             for shipment in order.shipments.values()
+        ],
+        "returns": [
+            {
+                "return_id": back.return_id,
+                "about": back.about,
+                "reason": back.reason,
+                "status": back.shown_status,
+                "lines": _quantities(back.lines),
+                "received": _quantities(back.received),
+                "ship_by": None if back.ship_by is None else format_instant(back.ship_by),
+            }
+            for back in order.returns.values()
         ],
         "deadlines": [
             {"deadline_id": d.deadline_id, "kind": d.kind, "due_at": format_instant(d.due_at), "ref": d.ref}

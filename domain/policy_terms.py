@@ -175,6 +175,17 @@ class Returns(Table):
         Literal["buyer", "seller", "platform", "buyer-unless-at-fault"],
         Key("who pays: `buyer`, `seller`, `platform` or `buyer-unless-at-fault`", lambda v: POSTAGE[v]),
     ] = "buyer-unless-at-fault"
+    ship_within: Annotated[
+        LengthField | None,
+        Key(
+            "length, from the acceptance; absent: none",
+            lambda v: (
+                "A return stays open until it is sent, withdrawn or closed."
+                if v is None
+                else f"A return that is not sent within {v} of its acceptance lapses; its items can be returned again."
+            ),
+        ),
+    ] = None
 
 
 class Refunds(Table):
@@ -215,6 +226,17 @@ class Standing(Table):
         Key("share of orders", lambda v: f"A seller's cancellation rate must stay below {v}."),
     ] = "2.5 %"
     window: Annotated[LengthField, Key("length", lambda v: f"The rate covers the last {v}.")] = Length(7, "days")
+    lost: Annotated[
+        StrictBool,
+        Key(
+            "true: units lost or damaged in transit count as canceled by the seller",
+            lambda v: (
+                "Items that were lost or damaged on their way count as canceled by the seller."
+                if v
+                else "Items that were lost or damaged on their way count for nobody."
+            ),
+        ),
+    ] = False
 
 
 class Policy(Table):

@@ -60,6 +60,10 @@ class Preview:
     kills: dict[int, int] = field(default_factory=dict)
     returns: dict[int, int] = field(default_factory=dict)
     """Units for which a return opens."""
+    frees: dict[int, int] = field(default_factory=dict)
+    """Units whose return is withdrawn."""
+    loses: dict[int, int] = field(default_factory=dict)
+    """Units that are reported as undelivered."""
     refund: int = 0
     standing: list[str] = field(default_factory=list)
     """Whose standing it affects (rule ``standing``): seller, buyer. For a request: once it is granted."""
@@ -70,8 +74,8 @@ class Preview:
 
     @property
     def lines(self) -> dict[int, int]:
-        """The units that the command is about: those that it ships, else cancels, else returns, else requests."""
-        return self.ships or self.cancels or self.returns or self.asks
+        """The units that the command is about: those that it ships, else cancels, else reports, returns or requests."""
+        return self.ships or self.cancels or self.loses or self.returns or self.frees or self.asks
 
     @property
     def confirmation(self) -> str | None:
@@ -79,13 +83,14 @@ class Preview:
         if self.refused is not None:
             return None
         shown = [
-            "rescind confirmation 2",
+            "rescind confirmation 3",
             self.order.marketplace,
             self.order.order_id,
             self.order.version,
             self.command,
             self.outcome,
             *(sorted(part.items()) for part in (self.asks, self.cancels, self.ships, self.kills, self.returns)),
+            *(sorted(part.items()) for part in (self.frees, self.loses)),
             self.refund,
         ]
         digest = hashlib.sha256(json.dumps(shown, separators=(",", ":")).encode()).digest()
@@ -121,6 +126,10 @@ class Preview:
         sentences = []
         if self.cancels:
             sentences.append(f"Cancels {_units(self.cancels)}; it cannot be undone.")
+        if self.loses:
+            sentences.append(f"Reports {_units(self.loses)} as not delivered; they stay shipped.")
+        if self.frees:
+            sentences.append(f"Withdraws the return of {_units(self.frees)}; nothing is refunded for it.")
         if self.returns:
             sentences.append(f"A return opens for {_units(self.returns)}.")
         if self.asks and not sentences:
@@ -178,6 +187,8 @@ def preview_of(
     found.changes = bool(events)
     for event in events:
         _count(found, event)
+        if isinstance(event, e.ReturnWithdrawn):
+            _add(found.frees, (e.LineQuantity(n, units) for n, units in order.returns[event.return_id].left.items()))
     if isinstance(command, c.DeclineAlternatives) and command.request_id is not None and not found.cancels:
         request = after.requests[command.request_id]
         found.asks = {n: units for n in request.asked if (units := after.still_open(request, n))}
@@ -247,6 +258,8 @@ def _count(found: Preview, event: e.Event) -> None:
             found.kills[event.line] = found.kills.get(event.line, 0) + event.quantity
         case e.ReturnOpened():
             _add(found.returns, event.lines)
+        case e.ParcelUndelivered():
+            _add(found.loses, event.lines)
         case e.RefundDue():
             found.refund += event.amount
         case _:

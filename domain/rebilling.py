@@ -13,7 +13,7 @@ def billed(order: Order, line: int) -> int:
 
 
 def units_refunded(order: Order, lines: dict[int, int]) -> dict[int, Billed]:
-    """Select canceled units of these lines for a rebilling, oldest first, without those that were already billed.
+    """Select canceled or lost units of these lines for a rebilling, oldest first, without those already billed.
 
     All refunds together are f(D) = min(max(0, D − U), min(paid, total) − other refunds). Units are credited in an
     order, so each one covers a range [a, b) of D, and f(b) − f(a) was refunded for it.
@@ -27,9 +27,9 @@ def units_refunded(order: Order, lines: dict[int, int]) -> dict[int, Billed]:
     for credit in order.credits:
         n, line = credit.line, order.lines[credit.line]
         units, shipped = credited.get(n, (0, 0))
-        until = credited[n] = units + credit.units, shipped + (credit.units if credit.shipping else 0)
+        until = credited[n] = units + credit.units, shipped + credit.shipping
         before = line.due(units, shipped, line.covered)
-        if credit.canceled_at is not None and left.get(n):
+        if (credit.canceled_at is not None or credit.cause == "undelivered") and left.get(n):
             skipped = min(skip[n], credit.units)
             skip[n] -= skipped
             taken = min(left[n], credit.units - skipped)
@@ -37,7 +37,7 @@ def units_refunded(order: Order, lines: dict[int, int]) -> dict[int, Billed]:
             if taken:
                 start, ship_start = units + skipped, shipped + (skipped if credit.shipping else 0)
                 first = value + line.due(start, ship_start, line.covered) - before
-                found[n].runs.append(Run(taken, start, ship_start, credit.shipping, first))
+                found[n].runs.append(Run(taken, start, ship_start, credit.shipping > 0, first))
         value += line.due(*until, line.covered) - before
     return found
 

@@ -109,6 +109,8 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "dispute-closed": RuleText(0, "There is no such open dispute."),
     "cases-off": RuleText(0, "The policy has no cases."),
     "disputes-off": RuleText(0, "The policy has no disputes."),
+    "delivered-already": RuleText(0, "It has been delivered."),
+    "undelivered-already": RuleText(0, "It is reported as lost, damaged or on its way back."),
     "nothing-offered": RuleText(0, "Nothing of the kind was offered."),
     "nothing-open": RuleText(0, "Nothing is open."),
     "nothing-shipped": RuleText(0, "Nothing has shipped."),

@@ -1,8 +1,9 @@
 """Standing: the share of placed lines that a seller or a buyer cancels, over a rolling window (rule ``standing``).
 
-The seller's own cancellations, fill-or-kill and late-ship count against the seller. The buyer's requests count against
-the buyer. Unpaid lines and cancellations for support's own reasons count against nobody. A line counts once, on the
-day and under the cause of its first cancellation. The functions are pure: callers pass the daily counts.
+The seller's own cancellations, fill-or-kill and late-ship count against the seller, and lost units where the policy
+says so. The buyer's requests count against the buyer. Unpaid lines and cancellations for support's own reasons count
+against nobody. A line counts once, on the day and under the cause of its first cancellation. The functions are pure:
+callers pass the daily counts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from domain.calendar import Length, is_day_off
-from domain.events import AutoCanceled, Calendar, Event, LinesCanceled
+from domain.events import AutoCanceled, Calendar, Event, LinesCanceled, ParcelUndelivered
 from domain.order import Order
 from domain.policy_terms import Standing
 from domain.reasons import SELLERS_REASONS
@@ -42,6 +43,9 @@ def entries(event: Event) -> Iterator[tuple[FirstCanceled, int]]:
                 yield FirstCanceled(part.line, part.cause, part.reason, part.request_id), part.quantity
         case AutoCanceled(line=line, quantity=quantity):
             yield FirstCanceled(line, "fill_or_kill", None, None), quantity
+        case ParcelUndelivered(lines=lost, counts=True):
+            for units in lost:
+                yield FirstCanceled(units.line, "undelivered", None, None), units.quantity
         case _:
             pass
 
@@ -49,7 +53,7 @@ def entries(event: Event) -> Iterator[tuple[FirstCanceled, int]]:
 def first_canceled(after: Order, events: Sequence[Event]) -> Iterator[FirstCanceled]:
     """Yield the lines whose first units a commit cancels. ``after`` is the order after the commit."""
     canceled = [each for event in events for each in entries(event)]
-    before = {each.line: after.lines[each.line].canceled for each, _ in canceled}
+    before = {each.line: after.lines[each.line].canceled + after.lines[each.line].counted_lost for each, _ in canceled}
     for each, units in canceled:
         before[each.line] -= units
     counted = {number for number, units in before.items() if units}
@@ -68,7 +72,7 @@ def count_of(cause: str, reason: str | None) -> Count | None:
     match cause:
         case "request" | "dispute":
             return "by_request"
-        case "seller":
+        case "seller" | "undelivered":
             return "by_seller"
         case "support" if reason in SELLERS_REASONS:
             return "by_seller"

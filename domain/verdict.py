@@ -82,6 +82,8 @@ SHIP_THE_REST: Final = Instead(
 SHIP_LESS: Final = Instead(
     "ask_seller", "Ask the seller to ship fewer: the shipping notice cancels the rest (fill-or-kill).", None
 )
+REPORT_LOST: Final = Instead("ask_seller", "If it does not arrive, ask the seller to report the parcel as lost.", None)
+CLOSE_WITH_REFUND: Final = Instead("close_return", "Close the return with its refund.", None)
 CONTACT: Final = Instead("contact", "Contact the marketplace with the order number.", None)
 RETURN_AFTER_DELIVERY: Final = Instead("return", "Return it after delivery.", None)
 CASE_AFTER_DELIVERY: Final = Instead(
@@ -144,7 +146,8 @@ _OTHERWISE: Final = {
 """Rule → the remaining options if its ruling names none. All other rules have ``contact``."""
 
 _NOT_FOR: Final = {
-    "seller": ("ask_seller", "choose", "return", "open_case"),
+    "seller": ("ask_seller", "choose", "return", "open_case", "withdraw_return"),
+    "buyer": ("close_return",),
     "support": ("contact",),
     "system": ("contact",),
 }

@@ -30,6 +30,8 @@ OF_CONTROL: Final = MappingProxyType[type, tuple[Projection, ...]]({e.PolicyPubl
 
 CANCELING: Final = (e.LinesCanceled, e.AutoCanceled)
 """Events whose rows are made of a whole commit, since they depend on what it cancels altogether."""
+COUNTING: Final = (*CANCELING, e.ParcelUndelivered)
+"""Events that may count toward a party's standing."""
 
 
 def journal_changes(view: CommitView) -> Iterator[Change]:
@@ -39,6 +41,7 @@ def journal_changes(view: CommitView) -> Iterator[Change]:
         yield from _each(OF_ORDERS, view)
         if any(at.event.__class__ in CANCELING for at in view.events):
             yield from cancellations(view)
+        if any(at.event.__class__ in COUNTING for at in view.events):
             yield from dashboards.canceled(view)
         yield from notifications(view)
 

@@ -76,6 +76,7 @@ VALUE_RECORDS: Final[dict[str, type]] = {
         events.PlacedFee,
         events.PlacedLine,
         events.PolicyRef,
+        events.ReceivedLine,
         events.RefundCause,
         events.RefundPart,
         events.RefundPurpose,

@@ -144,9 +144,7 @@ class Publisher:
     ) -> Iterator[tuple[str, Instruction]]:
         """Yield an event's instructions, each with the kind of its topic."""
         if isinstance(event, _INSTRUCTING):
-            instructed = self._instruction(event, admitted, part, version)
-            if instructed is not None:
-                yield instructed
+            yield from self._of_event(event, admitted, part, version)
         rule = notification_rule(event)
         if rule is None:
             return
@@ -171,10 +169,10 @@ class Publisher:
                 ),
             )
 
-    def _instruction(
+    def _of_event(
         self, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
-    ) -> tuple[str, Instruction] | None:
-        """Return the instruction to payment, accounts or the warehouse, or None."""
+    ) -> Iterator[tuple[str, Instruction]]:
+        """Yield the instructions to payment, accounts or the warehouse."""
         stream = part.stream
         placed = self._placing(stream)
         order_fields = _order_fields(stream, placed, admitted)
@@ -182,66 +180,79 @@ class Publisher:
             case e.RefundDue(refund_id, amount, lines):
                 waiting = sum(part.amount for part in event.parts if part.waiting)
                 if waiting == amount:
-                    return None
-                return REFUNDS, RefundInstruction(
-                    instruction_id=f"{stream}/{refund_id}",
-                    refund_id=refund_id,
-                    amount=amount - waiting,
-                    currency=placed.currency,
-                    lines=placed.units((x.line, x.quantity) for x in lines),
-                    **order_fields,
+                    return
+                yield (
+                    REFUNDS,
+                    RefundInstruction(
+                        instruction_id=f"{stream}/{refund_id}",
+                        refund_id=refund_id,
+                        amount=amount - waiting,
+                        currency=placed.currency,
+                        lines=placed.units((x.line, x.quantity) for x in lines),
+                        **order_fields,
+                    ),
                 )
             case e.RebillDue(rebill_id, amount, lines):
-                return REBILLS, RebillInstruction(
-                    instruction_id=f"{stream}/{rebill_id}",
-                    rebill_id=rebill_id,
-                    amount=amount,
-                    currency=placed.currency,
-                    lines=placed.units((x.line, x.quantity) for x in lines),
-                    **order_fields,
+                yield (
+                    REBILLS,
+                    RebillInstruction(
+                        instruction_id=f"{stream}/{rebill_id}",
+                        rebill_id=rebill_id,
+                        amount=amount,
+                        currency=placed.currency,
+                        lines=placed.units((x.line, x.quantity) for x in lines),
+                        **order_fields,
+                    ),
                 )
             case e.CreditMemoIssued(memo_id, rebill_id, amount):
-                return CREDIT_MEMOS, CreditMemoInstruction(
-                    instruction_id=f"{stream}/credit-memo:{memo_id}",
-                    memo_id=memo_id,
-                    rebill_id=rebill_id,
-                    amount=amount,
-                    currency=placed.currency,
-                    **order_fields,
+                yield (
+                    CREDIT_MEMOS,
+                    CreditMemoInstruction(
+                        instruction_id=f"{stream}/credit-memo:{memo_id}",
+                        memo_id=memo_id,
+                        rebill_id=rebill_id,
+                        amount=amount,
+                        currency=placed.currency,
+                        **order_fields,
+                    ),
                 )
             case _:
                 pass
-        moved = self._stock_movement(event, admitted, part)
-        if moved is None:
-            return None
-        return RESTOCK, RestockInstruction(
-            instruction_id=f"{stream}/restock-{version}",
-            movement=moved.movement,
-            lines=placed.units(moved.lines),
-            return_id=moved.return_id,
-            condition=moved.condition,
-            **order_fields,
-        )
+        for number, moved in enumerate(self._stock_movements(event, admitted, part)):
+            yield (
+                RESTOCK,
+                RestockInstruction(
+                    instruction_id=f"{stream}/restock-{version}{f'.{number + 1}' if number else ''}",
+                    movement=moved.movement,
+                    lines=placed.units(moved.lines),
+                    return_id=moved.return_id,
+                    condition=moved.condition,
+                    **order_fields,
+                ),
+            )
 
-    def _stock_movement(self, event: e.Event, admitted: Admitted, part: StreamEntry) -> "_StockMovement | None":
-        """Return the stock movement of an event, or None (rule ``restock-once``).
+    def _stock_movements(self, event: e.Event, admitted: Admitted, part: StreamEntry) -> "Iterator[_StockMovement]":
+        """Yield the stock movements of an event (rule ``restock-once``).
 
-        Canceled units go back into stock, and returned units do so on receipt. Units that were canceled but shipped
-        anyway are taken back. A return without a confirmed receipt moves nothing.
+        Canceled units go back into stock, and returned units do so on receipt, one movement for each condition. Units
+        that were canceled but shipped anyway are taken back, but not lost ones, which never were in stock again. A
+        return without a confirmed receipt moves nothing.
         """
         match event:
             case e.LinesCanceled(lines):
-                return _StockMovement("canceled", [(x.line, x.quantity) for x in lines])
+                yield _StockMovement("canceled", [(x.line, x.quantity) for x in lines])
             case e.AutoCanceled(line, quantity):
-                return _StockMovement("canceled", [(line, quantity)])
-            case e.ShippedAfterCancelFound(_, _, _, lines):
-                return _StockMovement("taken_back", [(x.line, x.quantity) for x in lines])
-            case e.ReturnReceived(return_id, condition, "received"):
-                return _StockMovement(
-                    "returned", self._returned(part.stream, return_id, admitted), return_id, condition
-                )
+                yield _StockMovement("canceled", [(line, quantity)])
+            case e.ShippedAfterCancelFound(_, _, _, lines, None):
+                yield _StockMovement("taken_back", [(x.line, x.quantity) for x in lines])
+            case e.ReturnReceived(return_id, condition, "received", ()):
+                yield _StockMovement("returned", self._returned(part.stream, return_id, admitted), return_id, condition)
+            case e.ReturnReceived(return_id, _, "received", received):
+                for condition in dict.fromkeys(x.condition for x in received):
+                    units = [(x.line, x.quantity) for x in received if x.condition == condition]
+                    yield _StockMovement("returned", units, return_id, condition)
             case _:
-                return None
+                return
 
     def _returned(self, stream: str, return_id: str, until: Admitted) -> list[tuple[int, int]]:
         """Return the units of a return. Raises LookupError if it was never opened."""

@@ -17,7 +17,7 @@ from domain.commands import (
 )
 from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.open_case_files import case_is_open, dispute_is_open
-from domain.decisions.returns import open_return
+from domain.decisions.returns import in_return, never_arrived, open_return
 from domain.errors import BadInput
 from domain.instants import Instant, format_instant
 from domain.order import Line, Request
@@ -86,6 +86,7 @@ def judge_cancel(s: DecisionContext, q: RuleInput, lines: tuple[Pick, ...] | Non
         s.no_such_line(lines)
         or _delivered(s, lines)
         or _canceled_before(s, lines)
+        or _lost(s, lines)
         or _more_than_open(s, lines)
         or (None if q.own else _open_before(s, q))
     )
@@ -112,9 +113,10 @@ def _coming_back(s: DecisionContext, q: RuleInput) -> Ruling:
     gone = {t.line.number for t in q.targets if not t.units} or s.order.lines.keys()
     for back in s.order.returns.values():
         if back.status == "open" and gone & back.lines.keys() and not q.own:
-            return refused(
-                "one-open-request", f"It is in return {back.return_id} already.", fact("return_id", back.return_id)
-            )
+            return in_return(back, "It")
+    lost = next((s.order.lines[n] for n in gone if s.order.lines[n].undelivered), None)
+    if lost is not None:
+        return never_arrived(lost)
     return refused(
         "mutual-consent-after-shipment", "It has shipped, and is in a return or came back.", instead=(NEW_ORDER,)
     )
@@ -129,7 +131,7 @@ def _delivered(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | N
         number = None
     else:
         named = (s.order.lines[pick.line] for pick in lines)
-        number = next((x.number for x in named if not x.open and x.shipped and x.delivered >= x.shipped), None)
+        number = next((x.number for x in named if not x.open and x.delivered and x.all_arrived_or_lost), None)
         here = number is not None
     if not here:
         return None
@@ -178,6 +180,17 @@ def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruli
             instead=(NEW_ORDER,),
         )
     return None
+
+
+def _lost(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
+    """Refuse lines of which nothing is left, because what shipped of them was lost or damaged on its way."""
+    if lines is None:
+        named = list(s.order.lines.values()) if s.order.all_shipped_is_lost and not s.order.open_units else []
+    else:
+        named = [s.order.lines[pick.line] for pick in lines]
+    gone = (x for x in named if x.undelivered and not x.open and x.undelivered == x.shipped)
+    lost = next(gone, None)
+    return None if lost is None else never_arrived(lost)
 
 
 def _by_whom(s: DecisionContext, line: Line) -> str:
@@ -307,7 +320,7 @@ def _changes_at(s: DecisionContext, ask: RequestCancel, q: RuleInput) -> Instant
 def _carry_out_granted(s: DecisionContext, q: RuleInput, ruling: Ruling, request: Request) -> Events:
     if ruling.rule == "stalled-tracking":
         lost = {t.line.number: min(t.shipped, t.line.under_way) for t in q.targets}
-        yield from open_return(s, request.request_id, request.reason, lost, refund="at_once", accepted=True)
+        yield from open_return(s, request.request_id, request.reason, lost, refund="at_once")
         return
     yield from _cancel(s, {t.line.number: t.open for t in q.targets}, request)
 
@@ -379,7 +392,7 @@ def carry_out(s: DecisionContext, request: Request, approved: e.CancelApproved) 
     yield from _cancel(s, here, request)
     if gone:
         refund = "at_once" if approved.refund_now else "on_receipt"
-        yield from open_return(s, request.request_id, request.reason, gone, refund=refund, accepted=True)
+        yield from open_return(s, request.request_id, request.reason, gone, refund=refund)
 
 
 def open_part(s: DecisionContext, request: Request) -> dict[int, int]:

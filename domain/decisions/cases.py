@@ -13,8 +13,10 @@ from domain.decisions.returns import (
     free,
     in_case,
     judge_return,
+    never_arrived,
     open_return,
     the_case_over,
+    to_send,
     with_us_no_more,
 )
 from domain.errors import BadInput
@@ -23,6 +25,7 @@ from domain.order import Case, Line
 from domain.verdict import (
     CASE_AFTER_DELIVERY,
     CONTACT,
+    REPORT_LOST,
     RETURN_AFTER_DELIVERY,
     Ruling,
     fact,
@@ -70,15 +73,17 @@ def judge_case(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str |
                 "tracking-lock",
                 f"Line {line.number} is on its way.",
                 fact("line", line.number),
-                instead=(CASE_AFTER_DELIVERY, CONTACT),
+                instead=(CASE_AFTER_DELIVERY, REPORT_LOST, CONTACT),
             )
         if not line.open and not line.shipped:
             return canceled_and_not_here(s, line)
+        if line.undelivered and not line.open and line.all_arrived_or_lost:
+            return never_arrived(line)
         return refused(
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: a case is for what was.",
             fact("line", line.number),
-            instead=(cancel_or(s, line, CASE_AFTER_DELIVERY),),
+            instead=(cancel_or(s, line, CASE_AFTER_DELIVERY), REPORT_LOST),
         )
     numbers = {x.number for x in named}
     busy = _in_request(s, numbers) or _in_cases(s, lines, named) or disputed(s, numbers)
@@ -111,12 +116,12 @@ def _too_late(s: DecisionContext, lines: tuple[Pick, ...] | None) -> tuple[Inste
 def _not_here(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
     """Refuse if the selected units are in a return or came back."""
     if lines is None:
-        return None if any(line.returnable for line in named) else with_us_no_more(named[0])
+        return None if any(line.returnable for line in named) else with_us_no_more(s, named[0])
     for pick in lines:
         line = s.order.lines[pick.line]
         can = line.returnable
         if not can:
-            return with_us_no_more(line)
+            return with_us_no_more(s, line)
         if pick.quantity is not None and pick.quantity > can:
             return refused(
                 "more-than-open", f"{can} of line {line.number} are with the buyer.", fact("line", line.number)
@@ -164,11 +169,12 @@ def accept_return(s: DecisionContext, ask: AcceptReturn) -> Events:
     case = s.order.cases.get(ask.about)
     if case is not None and case.status == "open" and (still := _with_the_buyer(s, case)):
         refund = "at_once" if ask.refund_now else "on_receipt"
-        yield from open_return(s, case.case_id, case.reason, still, refund=refund, accepted=True, postage="platform")
+        yield from open_return(s, case.case_id, case.reason, still, refund=refund, postage="platform")
         return
     back = find_return(s, ask.about)
     if back is not None and not back.accepted:
-        yield e.ReturnAccepted(back.return_id, back.about, ask.refund_now)
+        waits = () if ask.refund_now else to_send(s, back)
+        yield e.ReturnAccepted(back.return_id, back.about, ask.refund_now, waits)
         return
     if back is not None and ask.refund_now and not back.refunded:
         yield e.ReturnAccepted(back.return_id, back.about, True)
@@ -193,9 +199,7 @@ def decide_case(s: DecisionContext, ask: DecideCase) -> Events:
     yield e.CaseDecided(ask.case_id, ask.outcome, ask.rule or "case-reasons", sealed(ask.note))
     still = _with_the_buyer(s, case)
     if ask.outcome == "return" and still:
-        yield from open_return(
-            s, case.case_id, case.reason, still, refund="on_receipt", accepted=True, postage="platform"
-        )
+        yield from open_return(s, case.case_id, case.reason, still, refund="on_receipt", postage="platform")
 
 
 def _with_the_buyer(s: DecisionContext, case: Case) -> dict[int, int]:

@@ -4,6 +4,7 @@ from domain import events as e
 from domain.decisions.canceling import carry_on, carry_out, terms_to_answer
 from domain.decisions.cases import resumed
 from domain.decisions.context import DecisionContext, Events
+from domain.decisions.returns import received_lines
 from domain.order import Request
 
 
@@ -24,7 +25,11 @@ def reach(s: DecisionContext, deadline: e.Deadline) -> Events:
             late = [x.number for x in s.order.lines.values() if x.open and x.number not in tracked]
             yield _cancel(s, late, "late_ship", "shipped_too_late")
         case "return":
-            yield e.ReturnReceived(deadline.ref, None, "not_confirmed")
+            yield e.ReturnReceived(
+                deadline.ref, None, "not_confirmed", received_lines(s.order.returns[deadline.ref].left, None)
+            )
+        case "return-ship":
+            yield e.ReturnWithdrawn(deadline.ref, "lapsed")
         case _:
             return
 

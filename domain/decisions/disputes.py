@@ -122,9 +122,7 @@ def decide_dispute(s: DecisionContext, ask: DecideDispute) -> Events:
         yield e.LinesCanceled(tuple(e.CanceledLine(n, q, "dispute", reason, request_id) for n, q in here.items()), None)
     if ask.outcome in ("grant", "return") and gone:
         reason = None if request is None else request.reason
-        yield from open_return(
-            s, dispute.dispute_id, reason, gone, refund="on_receipt", accepted=True, postage="platform"
-        )
+        yield from open_return(s, dispute.dispute_id, reason, gone, refund="on_receipt", postage="platform")
 
 
 def _parts(s: DecisionContext, dispute: Dispute) -> tuple[dict[int, int], dict[int, int]]:

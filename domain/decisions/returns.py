@@ -2,21 +2,34 @@
 
 from domain import events as e
 from domain.calendar import Length, after
-from domain.commands import Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
-from domain.decisions.context import DecisionContext, Events, quantities
+from domain.commands import (
+    CloseReturn,
+    Deliver,
+    Pick,
+    Received,
+    RequestReturn,
+    ReturnReceived,
+    StartReturn,
+    WithdrawReturn,
+)
+from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.open_case_files import case_is_open
 from domain.order import Line, Return
 from domain.reasons import FAULTS
 from domain.verdict import (
     CANCEL_IT,
+    CLOSE_WITH_REFUND,
     CONTACT,
+    NEW_ORDER,
     OPEN_CASE,
+    REPORT_LOST,
     RETURN_AFTER_DELIVERY,
     WAIT_FOR_BILL,
     Ruling,
     fact,
     granted,
     instant,
+    of_line,
     refused,
 )
 
@@ -31,15 +44,32 @@ def open_return(
     lines: dict[int, int],
     *,
     refund: str,
-    accepted: bool,
     postage: str | None = None,
+    undelivered: str | None = None,
 ) -> Events:
-    """Open a return of these units, under an id that the engine assigns."""
+    """Open and accept a return of these units, under an id that the engine assigns.
+
+    ``undelivered``: the outcome of the report that opens it, because its units are on their way back to the sender.
+    """
     return_id = s.order.next_id("return")
     pays = postage or _postage(s, reason)
-    yield e.ReturnOpened(return_id, about or return_id, reason, quantities(lines), pays, refund)
-    if accepted:
-        yield e.ReturnAccepted(return_id, about or return_id, refund == "at_once")
+    yield e.ReturnOpened(return_id, about or return_id, reason, quantities(lines), pays, refund, undelivered)
+    back = s.order.returns[return_id]
+    waits = () if undelivered is not None else to_send(s, back)
+    yield e.ReturnAccepted(return_id, about or return_id, refund == "at_once", waits)
+
+
+def to_send(s: DecisionContext, back: Return) -> tuple[e.Deadline, ...]:
+    """The deadline by which a return has to be sent, if the policy sets one and a refund still waits for its parcel."""
+    terms = s.policy.returns
+    if terms is None or back.refunded or _is_declined(back):
+        return ()
+    return s.deadline("return-ship", terms.ship_within, back.return_id)
+
+
+def _is_declined(back: Return) -> bool:
+    """Whether the buyer declined to be billed again for its units, so that they are refunded already."""
+    return back.canceled and back.reason is None
 
 
 def _postage(s: DecisionContext, reason: str | None) -> str:
@@ -92,13 +122,13 @@ def judge_return(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str
         if in_case(s, line) and (pick.quantity or 1) > can:
             return the_case_over(s, line)
         if not can:
-            return with_us_no_more(line)
+            return with_us_no_more(s, line)
         if pick.quantity is not None and pick.quantity > can:
             return refused(
                 "more-than-open", f"{can or 'None'} of line {line.number} can come back.", fact("line", line.number)
             )
     if lines is None and not wanted:
-        return with_us_no_more(named[0])
+        return with_us_no_more(s, named[0])
     if lines is None and not any(free(s, line) + rebilled_here(s, line) for line in wanted):
         return the_case_over(s, wanted[0])
     for line in wanted:
@@ -113,24 +143,44 @@ def judge_return(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str
 def _before_delivery(s: DecisionContext, lines: list[Line]) -> Ruling | None:
     """Refuse before delivery: by the lock while a line is under tracking, else because it can be canceled."""
     for line in lines:
-        if line.returnable or rebilled_here(s, line) or (line.delivered and line.delivered >= line.shipped):
+        if line.returnable or rebilled_here(s, line) or (line.delivered and line.all_arrived_or_lost):
             continue
+        if not line.open and not line.under_way and (gone := _not_coming(s, line)) is not None:
+            return gone
         if s.policy.lists("tracking-lock") and s.order.under_tracking(line.number):
             return refused(
                 "tracking-lock",
                 f"Line {line.number} is on its way; it can come back once it is delivered.",
                 fact("line", line.number),
-                instead=(RETURN_AFTER_DELIVERY,),
+                instead=(RETURN_AFTER_DELIVERY, REPORT_LOST),
             )
         if not line.open and not line.shipped:
             return canceled_and_not_here(s, line)
         return refused(
             "cancel-is-not-case",
-            f"Line {line.number} has not been delivered: before that it is cancelled, not returned.",
+            f"Line {line.number} has not been delivered, and only what was delivered can be returned.",
             fact("line", line.number),
-            instead=(cancel_or(s, line, RETURN_AFTER_DELIVERY),),
+            instead=(cancel_or(s, line, RETURN_AFTER_DELIVERY), REPORT_LOST),
         )
     return None
+
+
+def _not_coming(s: DecisionContext, line: Line) -> Ruling | None:
+    """Refuse, because what shipped of the line never arrives: it was lost, or is in a return or back."""
+    if line.undelivered and not line.returning:
+        return never_arrived(line)
+    return with_us_no_more(s, line) if line.returning or line.came_back else None
+
+
+def never_arrived(line: Line) -> Ruling:
+    """Refuse, because the line was lost or damaged on its way, and what was paid for it is refunded."""
+    return refused(
+        "undelivered-already",
+        f"{of_line(line.undelivered, line.number, 'lost or damaged on the way')}, so nothing of it is with the buyer.",
+        fact("line", line.number),
+        fact("undelivered", line.undelivered),
+        instead=(NEW_ORDER, CONTACT),
+    )
 
 
 def the_case_over(s: DecisionContext, line: Line) -> Ruling:
@@ -164,16 +214,50 @@ def cancel_or(s: DecisionContext, line: Line, afterwards: e.Instead) -> e.Instea
     return CANCEL_IT if line.open or s.policy.mutual_consent else afterwards
 
 
-def with_us_no_more(line: Line) -> Ruling:
+def with_us_no_more(s: DecisionContext, line: Line) -> Ruling:
     """Refuse, because the buyer has no units of the line: they are in a return or came back."""
-    if line.returning:
-        return refused("one-open-request", f"Line {line.number} is in a return already.", fact("line", line.number))
+    back = return_of(s, {line.number})
+    if back is not None:
+        return in_return(back, f"Line {line.number}", fact("line", line.number))
     return refused("more-than-open", f"All of line {line.number} has come back.", fact("line", line.number))
+
+
+def return_of(s: DecisionContext, lines: set[int]) -> Return | None:
+    """Find the open return of units of one of these lines. Rebilled units count only where nothing else is in one."""
+    found = [x for x in s.order.returns.values() if x.status == "open" and lines & x.left.keys()]
+    return next((x for x in found if not x.canceled), next(iter(found), None))
+
+
+def in_return(back: Return, what: str, *inputs: e.Input) -> Ruling:
+    """Refuse by ``one-open-request``, because ``what`` is in an open return, and say how it can end."""
+    return refused(
+        "one-open-request",
+        f"{what} is in return {back.return_id} already.",
+        *inputs,
+        fact("return_id", back.return_id),
+        instead=out_of_return(back),
+    )
+
+
+def out_of_return(back: Return) -> tuple[e.Instead, ...]:
+    """The options for units in an open return: to withdraw it, or to wait until it is received."""
+    if may_withdraw(back):
+        return (e.Instead("withdraw_return", f"Send it, or withdraw return {back.return_id}.", back.ship_by), CONTACT)
+    return (e.Instead("wait", f"Wait until return {back.return_id} is received or closed.", None), CONTACT)
+
+
+def may_withdraw(back: Return) -> bool:
+    """Whether a return can be withdrawn: nothing of it was sent, came back or was refunded."""
+    return back.status == "open" and not (back.is_under_way or back.refunded or _is_declined(back))
 
 
 def rebilled_here(s: DecisionContext, line: Line) -> int:
     """The number of rebilled units of a line that are with the customer."""
-    back = sum(x.lines.get(line.number, 0) for x in s.order.returns.values() if x.canceled and x.reason is not None)
+    back = 0
+    for each in s.order.returns.values():
+        if each.canceled and each.reason is not None:
+            taken = each.lines if each.status == "open" else each.received
+            back += taken.get(line.number, 0)
     return max(0, line.rebilled - back)
 
 
@@ -194,9 +278,9 @@ def request_return(s: DecisionContext, ask: RequestReturn) -> Events:
         if wanted > can:
             rebilled[line.number] = wanted - can
     if back:
-        yield from open_return(s, "", ask.reason, back, refund="on_receipt", accepted=True)
+        yield from open_return(s, "", ask.reason, back, refund="on_receipt")
     if rebilled:
-        yield from open_return(s, "", ask.reason, rebilled, refund="none", accepted=True)
+        yield from open_return(s, "", ask.reason, rebilled, refund="none")
 
 
 def find_return(s: DecisionContext, about: str) -> Return | None:
@@ -208,15 +292,25 @@ def find_return(s: DecisionContext, about: str) -> Return | None:
 
 
 def _refunded_unseen(s: DecisionContext, about: str) -> Return | None:
-    """Find a return that ``return-not-confirmed`` closed and that has not been received."""
-    return next((x for x in s.order.returns.values() if about in (x.return_id, x.about) and x.status == "closed"), None)
+    """Find a return that was closed with a refund and of which something has not been received."""
+    return next(
+        (x for x in s.order.returns.values() if about in (x.return_id, x.about) and any(x.unseen.values())), None
+    )
+
+
+_ENDED = {
+    "received": "was received",
+    "withdrawn": "was withdrawn",
+    "lapsed": "was not sent in time and lapsed",
+}
+"""Status of a return → how it ended."""
 
 
 def _no_return(s: DecisionContext, about: str) -> Events:
     over = next((x for x in s.order.returns.values() if about in (x.return_id, x.about)), None)
     if over is not None:
-        how = "was received" if over.status == "received" else "was refunded, as nobody confirmed it"
-        because = f"Return {over.return_id} {how} already."
+        closed = "was closed with its refund" if over.refunded else "was closed without a refund"
+        because = f"Return {over.return_id} {_ENDED.get(over.status, closed)} already."
         return s.no("step-out-of-order", because, fact("about", about), instead=(CONTACT,), ref=about)
     because = f"There is no open return {about}; it has to be accepted first (store-return, seller-may-accept)."
     return s.no("step-out-of-order", because, fact("about", about), ref=about)
@@ -232,23 +326,103 @@ def start_return(s: DecisionContext, ask: StartReturn) -> Events:
 
 
 def return_received(s: DecisionContext, ask: ReturnReceived) -> Events:
-    """Record that the returned units are back. Their refund is instructed in the same commit.
+    """Record that returned units are back. Their refund is instructed in the same commit.
 
-    A return that was refunded because nobody confirmed it can still be received, so that its goods go back to stock.
+    A return that was closed with a refund can still be received, so that its goods go back to stock.
     """
     back = find_return(s, ask.about) or _refunded_unseen(s, ask.about)
     if back is None:
         yield from _no_return(s, ask.about)
         return
-    yield e.ReturnReceived(back.return_id, ask.condition, "received")
+    left = back.left if back.status == "open" else {n: units for n, units in back.unseen.items() if units}
+    if ask.lines is None:
+        received = received_lines(left, ask.condition)
+    else:
+        unknown = s.no_such_line(tuple(Pick(line=each.line) for each in ask.lines)) or _more_than_left(
+            back, left, ask.lines
+        )
+        if unknown is not None:
+            yield from s.refuse(unknown, back.return_id)
+            return
+        received = tuple(
+            e.ReceivedLine(each.line, each.quantity or left[each.line], each.condition) for each in ask.lines
+        )
+    conditions = {each.condition for each in received}
+    yield e.ReturnReceived(back.return_id, conditions.pop() if len(conditions) == 1 else None, "received", received)
+
+
+def _more_than_left(back: Return, left: dict[int, int], received: tuple[Received, ...]) -> Ruling | None:
+    """Refuse a receipt of more units than are left of a return."""
+    for number in dict.fromkeys(each.line for each in received):
+        units, can = sum(each.quantity or 1 for each in received if each.line == number), left.get(number, 0)
+        if units > can:
+            what = f"left of return {back.return_id}" if number in back.lines else f"in return {back.return_id}"
+            return refused(
+                "more-than-open",
+                f"{of_line(can, number, what)}, not {units}.",
+                fact("line", number),
+                fact("left", can),
+                fact("received", units),
+            )
+    return None
+
+
+def received_lines(units: dict[int, int], condition: str | None) -> tuple[e.ReceivedLine, ...]:
+    """Convert units that came back in one condition to the records that events hold."""
+    return tuple(e.ReceivedLine(number, quantity, condition) for number, quantity in units.items())
+
+
+def withdraw_return(s: DecisionContext, ask: WithdrawReturn) -> Events:
+    """Withdraw a return of which nothing was sent. Its units can be returned again."""
+    back = find_return(s, ask.about)
+    if back is None:
+        yield from _no_return(s, ask.about)
+    elif not may_withdraw(back):
+        yield from s.no(
+            "step-out-of-order",
+            f"{_under_way(back)}, so it can no longer be withdrawn.",
+            fact("return_id", back.return_id),
+            instead=(CONTACT,),
+            ref=back.return_id,
+        )
+    else:
+        yield e.ReturnWithdrawn(back.return_id, "withdrawn")
+
+
+def _under_way(back: Return) -> str:
+    if back.received:
+        return f"A part of return {back.return_id} came back"
+    if back.is_under_way:
+        return f"Return {back.return_id} is under way"
+    return f"Return {back.return_id} is refunded"
+
+
+def close_return(s: DecisionContext, ask: CloseReturn) -> Events:
+    """Close a return of which something does not come back: with its refund or, as support, without one."""
+    back = find_return(s, ask.about)
+    if back is None:
+        yield from _no_return(s, ask.about)
+        return
+    if ask.outcome == "no_refund" and (ask.actor.kind == "seller" or back.refunded):
+        because = (
+            f"Return {back.return_id} is refunded already, so it can only be closed as refunded."
+            if back.refunded
+            else "Only support closes a return without a refund."
+        )
+        instead = (CLOSE_WITH_REFUND,) if back.refunded else (CLOSE_WITH_REFUND, CONTACT)
+        yield from s.no(
+            "step-out-of-order", because, fact("return_id", back.return_id), instead=instead, ref=back.return_id
+        )
+        return
+    yield e.ReturnClosed(back.return_id, ask.outcome, ask.rule, sealed(ask.note))
 
 
 def return_delivered(s: DecisionContext, ask: Deliver, back: Return) -> Events:
     """Record that a return reached the seller, which starts the seller's deadline to confirm it."""
-    if back.status != "open" or back.delivered_at is not None:
+    if back.status != "open" or back.is_awaited:
         return
     waits: tuple[e.Deadline, ...] = ()
-    if not back.canceled or back.reason is not None:  # A declined rebilling was never billed, so no refund is due.
+    if not _is_declined(back):  # A declined rebilling was never billed, so no refund is due.
         start = ask.happened_at if ask.happened_at is not None else s.now
         waits = s.deadline("return", NOT_CONFIRMED, back.return_id, start)
-    yield e.Delivered((), quantities(back.lines), back.return_id, waits)
+    yield e.Delivered((), quantities(back.left), back.return_id, waits)

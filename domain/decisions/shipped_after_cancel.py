@@ -134,7 +134,7 @@ def acknowledge(s: DecisionContext, ask: Acknowledge) -> Events:
         yield e.RebillAccepted(quantities(found.lines))
         return
     yield e.CustomerDeclined(found.notice_id, ask.accepts_item, ask.accepts_rebilling, ask.evidence)
-    yield from open_return(s, "rebill", None, dict(found.lines), refund="none", accepted=True, postage="platform")
+    yield from open_return(s, "rebill", None, dict(found.lines), refund="none", postage="platform")
 
 
 def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:

@@ -19,6 +19,7 @@ from domain.commands import (
 from domain.decisions.canceling import late_ship_deadline
 from domain.decisions.context import DecisionContext, Events, quantities, sealed_text
 from domain.decisions.returns import return_delivered
+from domain.decisions.undelivered import no_shipment, reported_already
 from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, of_line, refused
 
@@ -240,13 +241,16 @@ def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
     shipment = s.order.shipments.get(ask.shipment_id)
     if shipment is None or shipment.status == "void":
         yield from s.no(
-            "no-such-shipment", _no_shipment(shipment, ask.shipment_id), fact("shipment_id", ask.shipment_id)
+            "no-such-shipment", no_shipment(shipment, ask.shipment_id), fact("shipment_id", ask.shipment_id)
         )
         return
     gone = any(s.order.lines[n].with_buyer_or_under_way < q for n, q in shipment.lines.items())
-    if shipment.status != "announced" or gone:
+    if shipment.status != "announced" or gone or shipment.reported:
         where = {"tracking": "is under way", "delivered": "has been delivered"}
-        what = where.get(shipment.status, "is in a return, or came back, in part or whole")
+        otherwise = "is in a return, or came back, in part or whole"
+        if shipment.reported:
+            otherwise = "left, and is reported as undelivered, in part or whole"
+        what = where.get(shipment.status, otherwise)
         yield from s.no(
             "tracking-lock",
             f"Shipment {ask.shipment_id} {what}, so its notice was no mistake.",
@@ -257,13 +261,6 @@ def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
         )
         return
     yield e.ShipmentVoided(ask.shipment_id, quantities(shipment.lines), sealed_text(ask.note))
-
-
-def _no_shipment(shipment: Shipment | None, shipment_id: str) -> str:
-    """Say why there is no such shipment: it never existed, or its notice was voided."""
-    if shipment is None:
-        return f"There is no shipment {shipment_id}."
-    return f"Shipment {shipment_id} is void: its notice was a mistake, and nothing left by it."
 
 
 def _nothing_shipped(s: DecisionContext) -> str:
@@ -295,7 +292,11 @@ def deliver(s: DecisionContext, ask: Deliver) -> Events:
     if back is not None:
         yield from return_delivered(s, ask, back)
         return
-    before = {x.shipment_id: dict(x.lines) for x in s.order.shipments.values() if x.status == "delivered"}
+    before = {
+        x.shipment_id: {n: x.to_deliver(n) for n in x.lines}
+        for x in s.order.shipments.values()
+        if x.status == "delivered"
+    }
     yield from _ship_what_is_tracked(s, ask.shipment_id)
     known = [x for x in s.order.shipments.values() if x.status != "void"]
     if ask.shipment_id is not None:
@@ -303,17 +304,35 @@ def deliver(s: DecisionContext, ask: Deliver) -> Events:
     if not known:
         rule = "nothing-shipped" if ask.shipment_id is None else "no-such-shipment"
         named = s.order.shipments.get(ask.shipment_id or "")
-        because = _nothing_shipped(s) if ask.shipment_id is None else _no_shipment(named, ask.shipment_id)
+        because = _nothing_shipped(s) if ask.shipment_id is None else no_shipment(named, ask.shipment_id)
         yield from s.no(rule, because, ref=ask.shipment_id)
         return
-    arrived = [x for x in known if x.lines != before.get(x.shipment_id)]
+    now = {x.shipment_id: {n: x.to_deliver(n) for n in x.lines} for x in known}
+    arrived = [x for x in known if not x.all_reported and now[x.shipment_id] != before.get(x.shipment_id)]
     if not arrived:
+        if all(x.all_reported for x in known):
+            yield from _reported_but_delivered(s, known)
         return
     lines = Counter[int]()
     for shipment in arrived:  # A shipment that was already delivered may have gained another parcel.
-        lines.update(shipment.lines)
+        lines.update(now[shipment.shipment_id])
         lines.subtract(before.get(shipment.shipment_id, {}))
     yield e.Delivered(tuple(x.shipment_id for x in arrived), quantities(+lines), None, ())
+
+
+def _reported_but_delivered(s: DecisionContext, shipments: list[Shipment]) -> Events:
+    """Judge a delivery of parcels that were reported as undelivered.
+
+    What was lost and refunded counts as canceled but shipped: the customer is asked to be billed again.
+    """
+    other = next((x for x in shipments if not x.all_lost), None)
+    if other is not None or not s.policy.cancelled_but_shipped:
+        yield from s.refuse(reported_already(other or shipments[0]))
+        return
+    for shipment in shipments:
+        if not shipment.is_found:
+            carrier, number, lines = shipment.carrier or "", shipment.tracking_number or "", quantities(shipment.lines)
+            yield e.ShippedAfterCancelFound("delivery", carrier, number, lines, shipment.shipment_id)
 
 
 def _ship_what_is_tracked(s: DecisionContext, shipment_id: str | None) -> Events:

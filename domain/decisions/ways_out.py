@@ -7,6 +7,7 @@ from domain.decisions.cases import judge_case
 from domain.decisions.context import DecisionContext
 from domain.decisions.disputes import judge_dispute
 from domain.decisions.returns import judge_return
+from domain.decisions.undelivered import undelivered_units
 from domain.events import Instead
 from domain.verdict import (
     ASK_THE_SELLER,
@@ -16,6 +17,7 @@ from domain.verdict import (
     DISPUTE,
     OPEN_CASE,
     REFUSED,
+    REPORT_LOST,
     RETURN_AFTER_DELIVERY,
 )
 
@@ -63,6 +65,11 @@ def _can_dispute(s: DecisionContext) -> bool:
     return judge_dispute(s, None).outcome != REFUSED
 
 
+def _can_report_lost(s: DecisionContext) -> bool:
+    """Whether any shipment has units that are still on their way."""
+    return any(undelivered_units(s, shipment) for shipment in s.order.shipments.values())
+
+
 _CHECKS: dict[str, Callable[[DecisionContext], bool]] = {
     ASK_THE_SELLER.text: _can_cancel,
     CANCEL_IT.text: _can_cancel,
@@ -70,5 +77,6 @@ _CHECKS: dict[str, Callable[[DecisionContext], bool]] = {
     CASE_AFTER_DELIVERY.text: _can_open_case,
     OPEN_CASE.text: _can_open_case,
     DISPUTE.text: _can_dispute,
+    REPORT_LOST.text: _can_report_lost,
 }
 """Text of an option that the engine itself would decide → the check whether it is possible."""

@@ -12,6 +12,7 @@ from domain.verdict import (
     CONTACT,
     OPEN_CASE,
     PROPOSE,
+    REPORT_LOST,
     RETURN_AFTER_DELIVERY,
     Ruling,
     ask,
@@ -37,7 +38,7 @@ def stalled_since(q: RuleInput, target: LineSelection) -> Instant | None:
     if terms is None or target.open or not target.shipped or not target.line.under_way:
         return None
     number, order = target.line.number, q.order
-    announced = [s for s in order.shipments.values() if s.lines.get(number) and s.status in ("announced", "tracking")]
+    announced = [s for s in order.shipments.values() if s.status in ("announced", "tracking") and s.to_deliver(number)]
     if not announced:
         return None
     unannounced = [p for p in order.parcels if p.lines.get(number) and not p.delivered]
@@ -83,9 +84,10 @@ def instead_of_shipped(q: RuleInput) -> tuple[Instead, ...]:
     """Return the options for shipped units. Only a buyer can return them."""
     if q.by == "seller":
         return (CONTACT,)
+    lost = () if q.own else (REPORT_LOST,)
     if q.policy.returns is not None and q.policy.returns.reasons:
-        return (RETURN_AFTER_DELIVERY, CONTACT)
-    return (OPEN_CASE, CONTACT) if q.policy.cases is not None else (CONTACT,)
+        return (RETURN_AFTER_DELIVERY, *lost, CONTACT)
+    return (OPEN_CASE, *lost, CONTACT) if q.policy.cases is not None else (*lost, CONTACT)
 
 
 def _until_lost(q: RuleInput) -> tuple[Instead, ...]:

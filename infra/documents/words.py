@@ -18,6 +18,7 @@ STATUS: Final[Mapping[str, tuple[str, str]]] = {
     "partly_shipped": ("Partly shipped", "plain"),
     "shipped": ("Shipped", "done"),
     "delivered": ("Delivered", "done"),
+    "undelivered": ("Lost on its way", "refused"),
     "canceled": ("Canceled", "refused"),
 }
 """Status → its word and its signal (which also gives it its icon), in the order in which a seller looks at them."""
@@ -84,6 +85,7 @@ DEADLINE: Final[Mapping[str, str]] = {
     "late-ship": "Shipping, or the rest is canceled",
     "reminder": "Reminder",
     "return": "Arrival of the return",
+    "return-ship": "Sending the return",
     "unpaid": "Payment, or the order is canceled",
 }
 
@@ -98,6 +100,7 @@ PASSED: Final[Mapping[str, str]] = {
     "late-ship": "The shipping deadline passed, so the unshipped items were canceled automatically.",
     "reminder": "A reminder was due.",
     "return": "Nobody confirmed the return in time, so it counts as received.",
+    "return-ship": "The return was not sent in time, so it lapsed. Its items can be returned again.",
     "unpaid": "The order was not paid in time, so its open items were canceled automatically.",
 }
 """Deadline kind → what happened when it passed."""
@@ -147,6 +150,9 @@ SHIPMENT: Final[Mapping[str, tuple[str, str]]] = {
     "tracking": ("On its way", "plain"),
     "delivered": ("Delivered", "done"),
     "void": ("Withdrawn", "quiet"),
+    "lost": ("Lost", "refused"),
+    "damaged": ("Damaged on its way", "refused"),
+    "returning": ("Coming back", "waiting"),
 }
 
 REFUND: Final[Mapping[str, tuple[str, str]]] = {
@@ -176,6 +182,8 @@ NOTIFICATION: Final[Mapping[str, str]] = {
     "ship-by-proposed": "later shipping date proposed",
     "ship-by-revised": "shipping date changed",
     "delivered": "delivered",
+    "undelivered": "lost or damaged on its way",
+    "coming-back": "on its way back to the seller",
     "refund-due": "refund due",
     "refund-confirmed": "refund paid",
     "refund-failed": "refund failed",
@@ -195,7 +203,11 @@ NOTIFICATION: Final[Mapping[str, str]] = {
     "return-opened": "return opened",
     "return-accepted": "return accepted",
     "return-started": "return on its way",
-    "return-received": "return closed",
+    "return-received": "return received",
+    "return-withdrawn": "return withdrawn",
+    "return-lapsed": "return not sent in time",
+    "return-refunded": "return closed with its refund",
+    "return-closed": "return closed without a refund",
     "dispute-opened": "dispute opened",
     "dispute-escalated": "dispute with support",
     "dispute-decided": "dispute decided",
@@ -275,6 +287,24 @@ def _declined(data: Data, order: OrderWriter) -> str:
     }.get(data["cause"], f"Request {name} declined.")
 
 
+UNDELIVERED: Final[Mapping[str, str]] = {
+    "lost": "lost",
+    "damaged_in_transit": "damaged on the way",
+    "returned_to_sender": "on the way back to the sender",
+    "refused": "on the way back because the buyer refused it",
+}
+"""Outcome of a parcel that was not delivered → its words."""
+
+
+def _received(data: Data, order: OrderWriter) -> str:
+    name = data["return_id"]
+    if data["cause"] != "received":
+        return f"Return {name} is closed because nobody confirmed it in time."
+    return (
+        f"Received of return {name}: {_items(data['lines'], order)}." if data["lines"] else f"Return {name} received."
+    )
+
+
 def _shipped(data: Data, order: OrderWriter) -> str:
     return f"Shipped {order.item(data['line'], data['quantity'])}{_parcel(data)} (notice {data['shipment_id']})."
 
@@ -326,6 +356,10 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
     "Delivered": lambda d, o: (
         f"Return {d['return_id']} reached the seller." if d["return_id"] else f"Delivered: {_items(d['lines'], o)}."
     ),
+    "ParcelUndelivered": lambda d, o: (
+        f"Not delivered: {_items(d['lines'], o)} of shipment {d['shipment_id']}, "
+        f"{UNDELIVERED.get(d['outcome'], d['outcome'])}."
+    ),
     "RefundDue": lambda d, o: f"Refund {d['refund_id']} of {o.money(d['amount'])} is due.",
     "RefundConfirmed": lambda d, o: f"Refund {d['refund_id']} was paid to the buyer.",
     "RefundFailed": lambda d, o: f"Refund {d['refund_id']} failed. It is still due.",
@@ -341,7 +375,10 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
         if d["outcome"] == "won"
         else f"The chargeback of payment {d['payment_id']} was lost. The bank took {o.money(d['amount'])}."
     ),
-    "ShippedAfterCancelFound": lambda d, o: f"Canceled but shipped: {_items(d['lines'], o)}{_parcel(d)}.",
+    "ShippedAfterCancelFound": lambda d, o: (
+        f"{'Lost, but delivered after all' if d['shipment_id'] else 'Canceled but shipped'}: "
+        f"{_items(d['lines'], o)}{_parcel(d)}."
+    ),
     "CustomerNotified": lambda d, o: "The customer was notified that canceled items shipped.",
     "CustomerAcknowledged": lambda d, o: "The customer accepts the items and the new bill.",
     "CustomerDeclined": lambda d, o: "The customer does not accept both the items and the new bill.",
@@ -362,7 +399,14 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
         f"Case {d['case_id']} decided: {'the items go back' if d['outcome'] == 'return' else 'no return'}."
     ),
     "ReturnStarted": lambda d, o: f"Return {d['return_id']} is on its way back.",
-    "ReturnReceived": lambda d, o: f"Return {d['return_id']} is closed.",
+    "ReturnReceived": _received,
+    "ReturnWithdrawn": lambda d, o: (
+        f"Return {d['return_id']} "
+        f"{'lapsed because it was not sent in time' if d['cause'] == 'lapsed' else 'was withdrawn'}."
+    ),
+    "ReturnClosed": lambda d, o: (
+        f"Return {d['return_id']} closed {'with its refund' if d['outcome'] == 'refund' else 'without a refund'}."
+    ),
     "DisputeOpened": lambda d, o: f"Dispute {d['dispute_id']} about {d['about']} opened.",
     "DisputeEscalated": lambda d, o: f"Dispute {d['dispute_id']} went to support (ticket {d['ticket']}).",
     "DisputeDecided": lambda d, o: f"Dispute {d['dispute_id']} decided: {DECISION.get(d['outcome'], d['outcome'])}.",

@@ -25,7 +25,7 @@ RETURNS: Final = Table(
         ),
         text(
             "status",
-            "open, received, or closed (return-not-confirmed: shown delivered and nothing said, so it was refunded).",
+            "open, received, withdrawn, lapsed (not sent in time), closed (by a person, or by return-not-confirmed).",
         ),
         flag("accepted", "1 once it is accepted."),
         flag("refunded", "1 once its money was given back, so far as any was due."),

@@ -35,8 +35,8 @@ ORDERS: Final = Table(
         text("sale_format", "fixed, offer or auction.", fixed=True),
         text(
             "status",
-            "The first that fits: canceled, cancel_requested, delivered, shipped, partly_shipped, partly_canceled, "
-            "unpaid, open.",
+            "The first that fits: canceled, cancel_requested, undelivered, delivered, shipped, partly_shipped, "
+            "partly_canceled, unpaid, open.",
         ),
         text(
             "attention",
@@ -119,7 +119,7 @@ SHIPMENTS: Final = Table(
         SELLER_ID,
         text("carrier", "Who carries it.", empty=True),
         text("tracking_number", "The carrier's number.", empty=True),
-        text("status", "announced, tracking, delivered, void."),
+        text("status", "announced, tracking, delivered, void, lost, damaged, returning."),
         Column("lines", "json", 'What it ships: [{"line", "quantity"}, …].'),
         instant("occurred_at", "When it left.", fixed=True),
         instant("last_seen_at", "When the carrier last saw it."),

@@ -110,6 +110,10 @@ def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any
             return {"outcome": outcome, "rule_id": rule, "rule": pack.word("rule", rule)}
         case e.ReturnOpened(postage=postage, refund=refund):
             return {"cause": postage, "outcome": refund}
+        case e.ReturnReceived(return_id=return_id):
+            return {"outcome": "part" if order.returns[return_id].status == "open" else ""}
+        case e.ParcelUndelivered(outcome=outcome):
+            return {"outcome": outcome}
         case e.DisputeOpened(policy=policy):
             return {"policy": f"{policy.id} {policy.version}"}
         case _:
@@ -153,7 +157,7 @@ def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
             minor = order.refunds[refund_id].amount
         case e.Rebilled(rebill_id) | e.RebillFailed(rebill_id):
             minor = order.rebills[rebill_id].amount
-        case e.LinesCanceled() | e.AutoCanceled() | e.ReturnOpened():
+        case e.LinesCanceled() | e.AutoCanceled() | e.ReturnOpened() | e.ParcelUndelivered() | e.ReturnClosed():
             newest = list(order.refunds.values())[-1:]
             minor = next((x.amount for x in newest if x.due_at == order.recorded_at), None)
         case _:

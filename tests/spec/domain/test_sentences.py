@@ -65,7 +65,7 @@ def test_a_lock_says_from_when_on_the_parcel_counts_as_lost(lock: str, said: dic
         story.say("StartTracking", MORNING, **said)
     assert story.say("RequestCancel", "2026-03-03T11:00:00Z", **ASK).startswith("refused:")
     assert story.refusal.rule == lock.split('"')[1]
-    assert instead(story) == ["wait", "contact"]
+    assert instead(story) == ["wait", "ask_seller", "contact"]
     assert story.refusal.instead[0].text == "Ask again from 2026-03-09T11:00:00Z."
     assert story.refusal.next_change_at == story.refusal.instead[0].until
     assert story.say("CancelLines", "2026-03-03T11:00:00Z", reason="other").startswith("refused:")

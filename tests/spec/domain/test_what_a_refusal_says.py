@@ -152,7 +152,7 @@ def test_what_both_may_agree_to_after_delivery_is_said_to_be_so_while_it_is_on_i
     assert "can be agreed to once it is delivered" in refused(story, "ApproveCancel", day(2, 17), request_id="r1")
     assert instead(story) == ["wait"]
     refused(story, "OpenCase", day(2, 17), case_id="k1", reason="wrong_item", lines=[1])
-    assert instead(story) == ["open_case", "contact"]
+    assert instead(story) == ["open_case", "ask_seller", "contact"]
     story.say("Deliver", day(3), shipment_id="asn-1")
     assert story.say("ApproveCancel", day(3, 11), request_id="r1") == "accepted"
 

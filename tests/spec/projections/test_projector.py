@@ -11,6 +11,7 @@ from consumers.ports.views import Batch, Position, PositionMoved, ViewsUnavailab
 from consumers.projection.projector import Projector, ViewsOfAnotherLog
 from domain.events import AutoCanceled, ImportOpened, MessageSent, PaymentReceived, Sealed, SubjectErased
 from domain.instants import parse_instant
+from domain.presets import presets
 from projections.tables import AUDIT_TRAIL, DEAD_LETTERS, ORDERS, POLICIES, SELLER_DAILY
 from schemas.commit import EventEntry
 from tests.spec.projections.histories import MONDAY, History, Log, control_log
@@ -317,7 +318,7 @@ def test_the_control_log_gives_the_policies_and_leaves_the_audit_trail_to_the_jo
         pass
 
     assert [row["id"] for row in views.rows(POLICIES)][:2] == ["peer-to-peer", "mutual-consent"]
-    assert len(views.rows(POLICIES)) == 7
+    assert len(views.rows(POLICIES)) == len(presets())
     assert views.rows(AUDIT_TRAIL) == []
     assert views.position("control", 0).ordinal == 8
     assert views.position("journal", 0).ordinal == 0
