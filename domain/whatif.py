@@ -38,6 +38,8 @@ MOOT: Final = frozenset(
         "no-such-notice",
         "no-such-rebill",
         "rebill-closed",
+        "delivered-already",
+        "undelivered-already",
     }
 )
 """Refusals of a command about something that is not open. Nobody would have submitted that command."""
@@ -50,8 +52,8 @@ class Answer(NamedTuple):
     """The result of a command or of a deadline.
 
     ``outcome``: granted, asked, offered, refused, accepted, ``shipped_rest_canceled`` (a notice, by fill-or-kill),
-    moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, and ``nothing`` if it was never reached or
-    had no effect. ``rule``: the rule that decided, if any.
+    moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, ``lapsed`` (a return), and ``nothing`` if it
+    was never reached or had no effect. ``rule``: the rule that decided, if any.
     """
 
     outcome: str
@@ -154,6 +156,8 @@ def _did(kind: str, events: CommitEvents) -> Answer | None:
             return Answer("declined", event.rule or rule)
         if isinstance(event, e.ReturnOpened | e.ReturnReceived):
             return Answer("returned", "return-not-confirmed" if kind == "return" else rule)
+        if isinstance(event, e.ReturnWithdrawn):
+            return Answer("lapsed", "store-return")
     return None
 
 

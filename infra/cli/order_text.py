@@ -93,7 +93,7 @@ def quantities(parts: list[dict[str, Any]]) -> dict[int, int]:
 
 
 def _lines(lines: list[dict[str, Any]]) -> Any:
-    more = [name for name in ("returned", "rebilled") if any(line[name] for line in lines)]
+    more = [name for name in ("returned", "rebilled", "undelivered") if any(line[name] for line in lines)]
     numbers = ["ordered", "open", "shipped", "canceled", *more]
     rows = []
     for line in lines:

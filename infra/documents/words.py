@@ -265,7 +265,7 @@ def _approved_because(cause: str) -> str:
     """Why a request counts as approved without an answer."""
     return {
         "silence": " because it was not answered in time",
-        "canceled": " because everything in it is canceled",
+        "canceled": " because nothing of it is left to cancel",
     }.get(cause, "")
 
 

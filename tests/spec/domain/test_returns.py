@@ -293,3 +293,18 @@ def test_a_return_with_its_refund_at_once_has_no_time() -> None:
     assert story.say("ApproveCancel", day(4), request_id="r1", refund_now=True) == "accepted"
     assert back(story)["ship_by"] is None
     assert story.refunds == [2500]
+
+
+# ---- G: the shipping of lines ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "amounts"), [("wrong_item", [1540, 1540]), ("changed_mind", [1000, 1000]), ("other", [1000, 1000])]
+)
+def test_units_that_come_back_carry_their_lines_shipping_for_a_fault_only(reason: str, amounts: list[int]) -> None:
+    line = {"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "10.00", "shipping": "10.00", "shipping_tax": "0.80"}
+    story = delivered(lines=[line], shipping="7.00")
+    assert story.say("RequestReturn", day(4), reason=reason, lines=[1]) == "accepted"
+    receive(story, day(5), (1, 1, None))
+    assert story.say("CloseReturn", day(6), about="return-1", outcome="refund") == "accepted"
+    assert story.refunds == amounts

@@ -274,3 +274,46 @@ def test_lost_units_count_against_the_seller_only_where_the_policy_says_so(
     assert touched(story.here, [event for event, _ in story.commits[-1][0]]) == sides
     assert story.say("ReportUndelivered", day(13), shipment_id="p1", outcome=outcome, lines=one) == "accepted"
     assert touched(story.here, [event for event, _ in story.commits[-1][0]]) == [], "a line counts once"
+
+
+# ---- the shipping of lines -------------------------------------------------------------------------------------------
+
+WITH_SHIPPING = [
+    {"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "10.00", "shipping": "3.01", "shipping_tax": "0.30"},
+    {"line": 2, "sku": "A-2", "quantity": 1, "unit_price": "20.00", "shipping": "5.00", "shipping_tax": "0.40"},
+]
+ONE = [{"line": 1, "quantity": 1}]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "at_once", "refunds"),
+    [
+        ("lost", False, [1166, 1165 + 2540 + 500]),
+        ("damaged_in_transit", False, [1166, 1165 + 2540 + 500]),
+        ("returned_to_sender", False, [1166, 1165 + 2540 + 500]),
+        ("returned_to_sender", True, [1000, 166, 3000, 165 + 540 + 500]),
+        ("refused", False, [1000, 3000]),
+        ("refused", True, [1000, 3000]),
+    ],
+)
+def test_each_unit_carries_its_share_of_the_lines_shipping_back(
+    outcome: str, at_once: bool, refunds: list[int]
+) -> None:
+    """Of 3.01 and 0.30 of two units, the first carries 1.51 + 0.15; the order's 5.00 follow with the last."""
+    story = shipped(lines=WITH_SHIPPING)
+    for number, units in enumerate((ONE, None), 1):
+        said = {} if units is None else {"lines": units}
+        report = {"shipment_id": "p1", "outcome": outcome, "refund_now": at_once, **said}
+        assert story.say("ReportUndelivered", day(10 + number), **report) == "accepted"
+        if outcome in ("returned_to_sender", "refused"):
+            assert story.say("ReturnReceived", day(10 + number, 12), about=f"return-{number}") == "accepted"
+    assert story.refunds == refunds
+
+
+def test_the_causes_of_refunds_name_undelivered_units_and_returns() -> None:
+    story = shipped(lines=TWO)
+    story.say("ReportUndelivered", day(12), **LOST, lines=[1])
+    story.say("ReportUndelivered", day(12), **BACK)
+    story.say("ReturnReceived", day(13), about="return-1")
+    causes = [[(x.cause, x.amount) for x in refund.causes] for refund in story.here.refunds.values()]
+    assert causes == [[("undelivered", 2000)], [("return", 2500)]]
