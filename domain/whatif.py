@@ -52,7 +52,7 @@ class Answer(NamedTuple):
     """The result of a command or of a deadline.
 
     ``outcome``: granted, asked, offered, refused, accepted, ``shipped_rest_canceled`` (a notice, by fill-or-kill),
-    moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, ``lapsed`` (a return), and ``nothing`` if it
+    moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, ``lapsed``, and ``nothing`` if it
     was never reached or had no effect. ``rule``: the rule that decided, if any.
     """
 

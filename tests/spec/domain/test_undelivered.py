@@ -303,7 +303,7 @@ def test_each_unit_carries_its_share_of_the_lines_shipping_back(
     story = shipped(lines=WITH_SHIPPING)
     for number, units in enumerate((ONE, None), 1):
         said = {} if units is None else {"lines": units}
-        report = {"shipment_id": "p1", "outcome": outcome, "refund_now": at_once, **said}
+        report: dict[str, Any] = {"shipment_id": "p1", "outcome": outcome, "refund_now": at_once, **said}
         assert story.say("ReportUndelivered", day(10 + number), **report) == "accepted"
         if outcome in ("returned_to_sender", "refused"):
             assert story.say("ReturnReceived", day(10 + number, 12), about=f"return-{number}") == "accepted"
