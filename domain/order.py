@@ -340,9 +340,14 @@ class Shipment:
         return self.lines.get(line, 0) - sum(lines.get(line, 0) for lines in self.reported.values())
 
     @property
+    def is_reported(self) -> bool:
+        """Whether any of it was reported as undelivered."""
+        return any(any(lines.values()) for lines in self.reported.values())
+
+    @property
     def all_reported(self) -> bool:
         """Whether all of it was reported as undelivered."""
-        return bool(self.reported) and not any(self.to_deliver(line) for line in self.lines)
+        return self.is_reported and not any(self.to_deliver(line) for line in self.lines)
 
     @property
     def all_lost(self) -> bool:

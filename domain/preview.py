@@ -127,7 +127,7 @@ class Preview:
         if self.cancels:
             sentences.append(f"Cancels {_units(self.cancels)}; it cannot be undone.")
         if self.loses:
-            sentences.append(f"Reports {_units(self.loses)} as not delivered; they stay shipped.")
+            sentences.append(f"Reports {_units(self.loses)} as not delivered; the quantity stays shipped.")
         if self.frees:
             sentences.append(f"Withdraws the return of {_units(self.frees)}; nothing is refunded for it.")
         if self.returns:

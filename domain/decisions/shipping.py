@@ -245,10 +245,10 @@ def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
         )
         return
     gone = any(s.order.lines[n].with_buyer_or_under_way < q for n, q in shipment.lines.items())
-    if shipment.status != "announced" or gone or shipment.reported:
+    if shipment.status != "announced" or gone or shipment.is_reported:
         where = {"tracking": "is under way", "delivered": "has been delivered"}
         otherwise = "is in a return, or came back, in part or whole"
-        if shipment.reported:
+        if shipment.is_reported:
             otherwise = "left, and is reported as undelivered, in part or whole"
         what = where.get(shipment.status, otherwise)
         yield from s.no(

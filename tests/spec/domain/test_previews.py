@@ -92,6 +92,36 @@ def test_an_answer_to_a_request_says_what_it_does(
     assert (shown.confirmed_by == by) == (does != "Cancels nothing.")
 
 
+def test_a_withdrawn_return_says_what_it_frees_and_needs_no_confirmation() -> None:
+    story = Story("big-box").placed(MONDAY)
+    story.say("Ship", TUESDAY, shipment_id="p1")
+    story.say("Deliver", TUESDAY)
+    story.say("RequestReturn", TUESDAY, reason="changed_mind", lines=[1])
+    shown = would(story, "WithdrawReturn", FRIDAY, "buyer", about="return-1")
+    assert shown.sentence() == "Withdraws the return of 1 of line 1; nothing is refunded for it."
+    assert (shown.lines, shown.refund, shown.confirmed_by) == ({1: 1}, 0, None)
+    assert shown.confirmation is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "refund", "says"),
+    [
+        ("lost", 2500, "Reports 1 of line 1 as not delivered; the quantity stays shipped."),
+        (
+            "refused",
+            0,
+            "Reports 1 of line 1 as not delivered; the quantity stays shipped. A return opens for 1 of line 1.",
+        ),
+    ],
+)
+def test_a_report_of_a_parcel_says_what_is_refunded_or_comes_back(outcome: str, refund: int, says: str) -> None:
+    story = Story("big-box").placed(MONDAY)
+    story.say("Ship", TUESDAY, shipment_id="p1")
+    shown = would(story, "ReportUndelivered", FRIDAY, "seller", shipment_id="p1", outcome=outcome)
+    assert (shown.sentence(), shown.refund, shown.confirmed_by) == (says, refund, None)
+    assert shown.lines == {1: 1}
+
+
 def test_declining_offers_where_the_seller_then_decides_says_so() -> None:
     story = Story("general-store").placed(MONDAY)
     assert story.say("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"

@@ -51,6 +51,14 @@ def test_each_line_counts_once_under_its_cause() -> None:
     }
 
 
+def test_a_lost_parcel_counts_for_nobody() -> None:
+    history = placed(policy="big-box")
+    history.say("Ship", actor="seller", shipment_id="asn-1")
+    history.say("ReportUndelivered", at="2026-03-12T10:00:00Z", actor="seller", shipment_id="asn-1", outcome="lost")
+    assert causes(history) == []
+    assert days(history)["2026-03-12"] == {"refund_minor": 10000}
+
+
 def test_a_line_counts_under_the_cause_that_first_cancelled_any_of_it() -> None:
     history = placed(policy="big-box", ship_by="2026-03-03T00:00:00Z")
     asked = [{"line": 1, "quantity": 1}]

@@ -159,6 +159,36 @@ def test_restock_once_a_return_goes_back_on_receipt_with_its_condition(condition
     assert moves(history) == [("returned", 1, 4, condition)]
 
 
+def test_restock_once_a_return_that_arrives_in_parts_is_an_instruction_for_each_condition() -> None:
+    history = History()
+    history.place(policy="general-store")
+    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
+    history.say("Deliver", at="2026-03-03T11:00:00Z")
+    history.say("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=[1])
+    parts: Any = [{"line": 1, "quantity": n, "condition": c} for n, c in ((4, "sellable"), (2, "damaged"))]
+    history.say("ReturnReceived", at="2026-03-05T11:00:00Z", about="return-1", lines=parts)
+    history.say("CloseReturn", at="2026-03-06T11:00:00Z", actor="seller", about="return-1", outcome="refund")
+    history.say("ReturnReceived", at="2026-03-07T11:00:00Z", about="return-1", condition="damaged")
+    assert moves(history) == [
+        ("returned", 1, 4, "sellable"),
+        ("returned", 1, 2, "damaged"),
+        ("returned", 1, 4, "damaged"),
+    ]
+    ids = [move["instruction_id"] for move in on("restock", told(history))]
+    assert len(set(ids)) == 3
+    assert ids[1] == f"{ids[0]}.2"
+
+
+def test_restock_once_a_lost_parcel_never_moves_stock() -> None:
+    history = History()
+    history.place(policy="general-store")
+    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
+    history.say("ReportUndelivered", at="2026-03-09T11:00:00Z", actor="seller", shipment_id="s1", outcome="lost")
+    history.say("Deliver", at="2026-03-12T11:00:00Z", shipment_id="s1")
+    assert [entry.kind for entry in told(history)].count("refunds") == 1
+    assert moves(history) == []
+
+
 def test_restock_once_a_return_that_nobody_confirmed_moves_nothing() -> None:
     history = History()
     history.place(policy="general-store")
