@@ -17,6 +17,7 @@ from domain.instants import format_instant
 from domain.order import Order
 from domain.order_json import show
 from domain.preview import Preview
+from domain.verdict import REPORT_LOST
 from infra.api.paths import preview_path
 from infra.api.previews import body as preview_body
 from infra.api.problems import Problem, malformed, not_found, unavailable
@@ -155,6 +156,8 @@ _DONE_AT: Final = {
     "propose": "/cancellations",
     "cancel": "/cancellations",
     "return": "/returns",
+    "withdraw_return": "/commands",
+    "close_return": "/commands",
     "open_case": "/cases",
     "dispute": "/disputes",
     "report_shipped": "/shipped-after-cancel",
@@ -182,8 +185,10 @@ def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
     if not order.exists:
         return found
     if instead.option == "new_order":
-        lines = [line.number for line in order.lines.values() if line.canceled or line.returned]
+        lines = [x.number for x in order.lines.values() if x.canceled or x.returned or x.undelivered]
         found |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
+    elif instead == REPORT_LOST:  # The seller reports it. The buyer can only ask for that, in a message.
+        found["href"] = f"{base}/{order.order_id}/messages"
     elif instead.option in _DONE_AT:
         found["href"] = f"{base}/{order.order_id}{_DONE_AT[instead.option]}"
     found["page"] = f"/o/{order.marketplace}/{order.order_id}"

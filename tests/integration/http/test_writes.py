@@ -413,3 +413,18 @@ def test_a_missing_confirmation_says_where_the_preview_is(http: Http) -> None:
     answer = http.post(f"{order}/shipments", notice(3), "k1").json()
     assert answer["rule"] == "cancel-is-final"
     assert [(each["option"], each["href"]) for each in answer["instead"]] == [("confirm", f"{order}/shipments/preview")]
+
+
+def test_a_buyer_without_the_parcel_is_linked_to_messages_and_after_its_loss_to_a_new_order(http: Http) -> None:
+    order = http.place(policy="big-box")
+    assert http.post(f"{order}/shipments", {"actor": SYSTEM, "shipment_id": "p-1"}, "k1").status_code == 200
+    ask = {"actor": BUYER, "reason": "changed_mind"}
+    refused = http.post(f"{order}/cancellations", ask, "k2").json()["instead"]
+    report = next(each for each in refused if each["option"] == "ask_seller")
+    assert report["href"] == f"{order}/messages"
+    lost = {"command": "ReportUndelivered", "actor": SYSTEM, "shipment_id": "p-1", "outcome": "lost"}
+    shown = http.post(f"{order}/commands", lost, "k3").json()["order"]
+    assert (shown["status"], shown["lines"][0]["undelivered"]) == ("undelivered", shown["lines"][0]["ordered"])
+    again = http.post(f"{order}/cancellations", ask, "k4").json()
+    assert again["rule"] == "undelivered-already"
+    assert [each["replaces"]["lines"] for each in again["instead"] if each["option"] == "new_order"] == [[1]]
