@@ -6,8 +6,9 @@ See docs/reference/orders.md.
 from typing import Any
 
 from domain.deadlines import live, number
+from domain.events import PlacedFee
 from domain.instants import Instant, format_instant
-from domain.order import Order, Refund, Request
+from domain.order import Line, Order, Payment, Refund, Request, Return, Shipment
 
 
 def status(order: Order) -> str:
@@ -102,6 +103,65 @@ def _request(request: Request) -> dict[str, Any]:
     }
 
 
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "line": line.number,
+        "sku": line.sku,
+        "title": line.title,
+        "ordered": line.ordered,
+        "open": line.open,
+        "shipped": line.shipped,
+        "canceled": line.canceled,
+        "auto_canceled": line.auto_canceled,
+        "returned": line.returned,
+        "rebilled": line.rebilled,
+        "undelivered": line.undelivered,
+    }
+
+
+def _fee(fee: PlacedFee) -> dict[str, Any]:
+    return {
+        "fee_id": fee.fee_id,
+        "title": fee.title,
+        "amount_minor": fee.amount,
+        "tax_minor": fee.tax,
+        "refundable": fee.refundable,
+    }
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "payment_id": payment.payment_id,
+        "method": payment.method,
+        "authorized_minor": payment.authorized,
+        "captured_minor": payment.captured,
+        "refunded_minor": payment.refunded,
+    }
+
+
+def _shipment(shipment: Shipment) -> dict[str, Any]:
+    return {
+        "shipment_id": shipment.shipment_id,
+        "carrier": shipment.carrier,
+        "tracking_number": shipment.tracking_number,
+        "status": shipment.status,
+        "lines": _quantities(shipment.lines),
+        "occurred_at": format_instant(shipment.occurred_at),
+    }
+
+
+def _return(back: Return) -> dict[str, Any]:
+    return {
+        "return_id": back.return_id,
+        "about": back.about,
+        "reason": back.reason,
+        "status": back.shown_status,
+        "lines": _quantities(back.lines),
+        "received": _quantities(back.received),
+        "ship_by": None if back.ship_by is None else format_instant(back.ship_by),
+    }
+
+
 def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = False) -> dict[str, Any]:
     """Return the JSON of ``order show`` as of the instant ``at``. ``head`` is the hash of the last commit."""
     terms = order.terms
@@ -119,68 +179,14 @@ def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = Fa
         "policy": {"id": terms.policy.id, "version": terms.policy.version, "sha256": terms.policy.sha256.hex()},
         "placed_at": format_instant(order.placed_at),
         "ship_by": None if order.ship_by is None else format_instant(order.ship_by),
-        "lines": [
-            {
-                "line": line.number,
-                "sku": line.sku,
-                "title": line.title,
-                "ordered": line.ordered,
-                "open": line.open,
-                "shipped": line.shipped,
-                "canceled": line.canceled,
-                "auto_canceled": line.auto_canceled,
-                "returned": line.returned,
-                "rebilled": line.rebilled,
-                "undelivered": line.undelivered,
-            }
-            for line in order.lines.values()
-        ],
+        "lines": [_line(line) for line in order.lines.values()],
         "money": money(order),
         "requests": [_request(request) for request in order.requests.values()],
-        "fees": [
-            {
-                "fee_id": fee.fee_id,
-                "title": fee.title,
-                "amount_minor": fee.amount,
-                "tax_minor": fee.tax,
-                "refundable": fee.refundable,
-            }
-            for fee in terms.fees
-        ],
-        "payments": [
-            {
-                "payment_id": payment.payment_id,
-                "method": payment.method,
-                "authorized_minor": payment.authorized,
-                "captured_minor": payment.captured,
-                "refunded_minor": payment.refunded,
-            }
-            for payment in order.payments.values()
-        ],
+        "fees": [_fee(fee) for fee in terms.fees],
+        "payments": [_payment(payment) for payment in order.payments.values()],
         "refunds": [_refund(refund) for refund in order.refunds.values()],
-        "shipments": [
-            {
-                "shipment_id": shipment.shipment_id,
-                "carrier": shipment.carrier,
-                "tracking_number": shipment.tracking_number,
-                "status": shipment.status,
-                "lines": _quantities(shipment.lines),
-                "occurred_at": format_instant(shipment.occurred_at),
-            }
-            for shipment in order.shipments.values()
-        ],
-        "returns": [
-            {
-                "return_id": back.return_id,
-                "about": back.about,
-                "reason": back.reason,
-                "status": back.shown_status,
-                "lines": _quantities(back.lines),
-                "received": _quantities(back.received),
-                "ship_by": None if back.ship_by is None else format_instant(back.ship_by),
-            }
-            for back in order.returns.values()
-        ],
+        "shipments": [_shipment(shipment) for shipment in order.shipments.values()],
+        "returns": [_return(back) for back in order.returns.values()],
         "deadlines": [
             {"deadline_id": d.deadline_id, "kind": d.kind, "due_at": format_instant(d.due_at), "ref": d.ref}
             for d in sorted(live(order), key=lambda d: (d.due_at, d.kind, number(d)))

@@ -1,15 +1,26 @@
 """Figures of sellers and buyers: what was placed, canceled and refunded on each local day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Final
 
 from domain.calendar import local_date
 from domain.events import OrderPlaced, RefundDue
 from domain.instants import Instant
 from domain.money import exponent
-from domain.standing import count_of, first_canceled, requested_by_buyer
+from domain.standing import Count, count_of, first_canceled, requested_by_buyer
 from projections.changes import CommitView, EventView, Sum
 from projections.tables import BUYER_STANDING, SELLER_DAILY
+
+COUNTS: Final = SELLER_DAILY.names[SELLER_DAILY.lead :]
+"""The columns of ``seller_daily`` that are added up."""
+COLUMN_OF: Final[Mapping[Count, str]] = {
+    "by_request": "lines_canceled_by_request",
+    "by_seller": "lines_canceled_by_seller",
+    "by_marketplace": "lines_canceled_by_marketplace",
+    "automatic": "lines_auto_canceled",
+}
+"""Count of a canceled line → column of ``seller_daily``."""
 
 
 def order_placed(view: CommitView, at: EventView) -> Iterator[Sum]:
@@ -32,21 +43,13 @@ def canceled(view: CommitView) -> Iterator[Sum]:
     for each in first_canceled(order, [at.event for at in view.events]):
         count = count_of(each.cause, each.reason)
         if count is not None:
-            yield _sum(view, **{count: 1})
+            yield _sum(view, **{COLUMN_OF[count]: 1})
         if requested_by_buyer(order, each.cause, each.request_id):
             yield _of_buyer(view, canceled=1)
 
 
-def _sum(
-    view: CommitView,
-    orders_placed: int = 0,
-    lines_placed: int = 0,
-    by_request: int = 0,
-    by_seller: int = 0,
-    by_marketplace: int = 0,
-    automatic: int = 0,
-    refund_minor: int = 0,
-) -> Sum:
+def _sum(view: CommitView, **counts: int) -> Sum:
+    """A row of ``seller_daily`` that adds these counts, by column."""
     assert view.order is not None
     terms = view.order.terms
     row = SELLER_DAILY.row(
@@ -55,13 +58,7 @@ def _sum(
         day=local_day(view.recorded_at, terms.calendar.timezone),
         currency=terms.currency,
         currency_exponent=exponent(terms.currency),
-        orders_placed=orders_placed,
-        lines_placed=lines_placed,
-        lines_canceled_by_request=by_request,
-        lines_canceled_by_seller=by_seller,
-        lines_canceled_by_marketplace=by_marketplace,
-        lines_auto_canceled=automatic,
-        refund_minor=refund_minor,
+        **{**dict.fromkeys(COUNTS, 0), **counts},
     )
     return Sum.of(SELLER_DAILY, row)
 

@@ -18,6 +18,7 @@ from domain.order import Order
 from domain.order_json import status
 from domain.policy import PolicyBook
 from domain.policy_terms import Standing
+from projections.dashboards import COLUMN_OF
 
 if TYPE_CHECKING:
     from infra.store.reader import Reader
@@ -32,12 +33,6 @@ COUNTED: Final = (
     "refund_minor",
 )
 """Names of the counts, as in seller_daily."""
-COLUMN: Final[Mapping[rule.Count, str]] = {
-    "by_request": "lines_canceled_by_request",
-    "by_seller": "lines_canceled_by_seller",
-    "by_marketplace": "lines_canceled_by_marketplace",
-    "automatic": "lines_auto_canceled",
-}
 Counts = Mapping[str, int]
 
 
@@ -148,6 +143,6 @@ def days_of(order: Order, commits: Iterable[tuple[Instant, list[Event]]]) -> dic
             for each, _ in rule.entries(event):
                 count = rule.count_of(each.cause, each.reason)
                 if each.line not in counted and count is not None:
-                    day[COLUMN[count]] += 1
+                    day[COLUMN_OF[count]] += 1
                 counted.add(each.line)
     return {day: counts for day, counts in found.items() if counts}

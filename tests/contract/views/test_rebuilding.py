@@ -56,7 +56,7 @@ def test_a_replay_repairs_a_changed_row_and_the_check_reports_it(place: Place, v
     assert check(views, parts(made)).clean
     place.execute("UPDATE orders SET status = 'delivered', paid_minor = 1 WHERE order_id = 'PO-4'")
     place.execute("DELETE FROM audit_trail WHERE partition = 0 AND position = 0")
-    place.execute("INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 'USD', 2, 1, 1, 0, 0, 0, 0)")
+    place.execute("INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 'USD', 2, 1, 1, 0, 0, 0, 0, 0)")
 
     report = check(views, parts(made))
 

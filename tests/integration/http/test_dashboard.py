@@ -56,6 +56,7 @@ def test_the_dashboard_counts_only_what_is_attributed_to_the_seller(shop: Http) 
         "lines_placed": 9,
         "lines_canceled_by_request": 1,
         "lines_canceled_by_seller": 1,
+        "lines_canceled_by_marketplace": 1,
         "lines_auto_canceled": 1,
         "refund_minor": 13000,
     }
