@@ -189,7 +189,7 @@ def test_both_ways_in_give_the_same_rows(postgresql: str, few: int, monkeypatch:
 
 def test_text_that_postgresql_cannot_hold_is_refused(views: PostgresqlViews) -> None:
     changes = Changes()
-    changes.add(SELLER_DAILY, ("acme", "s\0", "2026-03-02", "USD", 2), (1, 0, 0, 0, 0, 0))
+    changes.add(SELLER_DAILY, ("acme", "s\0", "2026-03-02", "USD", 2), (1, 0, 0, 0, 0, 0, 0))
     with pytest.raises(RowsRefused):
         views.apply(Batch("journal", 7, START, Position(1, 1, bytes(32), 0), changes))
     assert views.position("journal", 7) == START
@@ -203,7 +203,7 @@ def test_writers_update_the_same_sums_in_one_order(views: PostgresqlViews, place
     def sums(order: list[str]) -> Changes:
         changes = Changes()
         for day in order:
-            changes.add(SELLER_DAILY, ("acme", "s-1", day, "USD", 2), (1, 0, 0, 0, 0, 0))
+            changes.add(SELLER_DAILY, ("acme", "s-1", day, "USD", 2), (1, 0, 0, 0, 0, 0, 0))
         return changes
 
     first, second = Position(1, 1, bytes(32), 0), Position(2, 2, bytes(32), 0)

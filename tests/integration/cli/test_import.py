@@ -205,7 +205,16 @@ def test_an_import_needs_one_input(store: Store) -> None:
     assert "name one input" in store.rescind("import", check=2).err
     assert "cannot be read" in store.rescind("import", store.place / "none.jsonl", check=2).err
     assert "a folder" in store.rescind("import", store.place, check=2).err
-    assert "--format olist" in store.rescind("import", store.file([]), "--policy", "big-box", check=2).err
+
+
+def test_orders_that_name_no_policy_get_the_one_of_the_import(store: Store) -> None:
+    rows = [placed("PO-1"), placed("PO-2", policy="seller-portal")]
+    del rows[0]["policy"]
+    refused = store.take(rows, check=1)
+    assert "sets no default" in refused["bad_lines"][0]["error"]
+    assert store.take(rows, "--policy", "big-box")["accepted"] == 1
+    policies = [store.show(f"acme/{order}")["policy"]["id"] for order in ("PO-1", "PO-2")]
+    assert policies == ["big-box", "seller-portal"]
 
 
 def test_an_empty_file_is_read_to_its_end(store: Store) -> None:

@@ -24,7 +24,7 @@ from infra.web.languages import accepted
 from tests.integration.http.client import HERE, SYSTEM, Http, notice
 from tests.integration.http.test_pages import Strict
 
-CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
+CAUSES = ("request", "seller", "support", "system", "late_ship", "unpaid", "dispute")
 """Causes of cancellations but fill or kill."""
 
 

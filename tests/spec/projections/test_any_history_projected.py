@@ -282,8 +282,8 @@ def buyers_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
 
 
 def column_of(cause: str, reason: str | None) -> str | None:
-    if cause == "support":
-        return "lines_canceled_by_seller" if reason in SELLERS_REASONS else None
+    if cause in ("support", "system"):
+        return "lines_canceled_by_seller" if reason in SELLERS_REASONS else "lines_canceled_by_marketplace"
     return {
         "request": "lines_canceled_by_request",
         "dispute": "lines_canceled_by_request",

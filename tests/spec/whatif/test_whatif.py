@@ -270,7 +270,7 @@ def test_deadlines_are_no_stimuli() -> None:
 def test_under_its_own_policy_every_order_ends_as_recorded(played_story: Any) -> None:
     preset, order, steps = played_story
     story, now = play(preset, order, steps)
-    document = LOST if preset == "lost-parcels" else story.policies.named(preset)
+    document = LOST if preset == "lost-parcels" else story.policies.named(pinned(preset))
     assert document is not None
     life = life_under_document(story, document, now)
     assert differences(life) == []
