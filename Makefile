@@ -66,7 +66,7 @@ test: install  ## every test but the long ones
 test-long: install  ## the long ones: more seeds, more random examples
 	RESCIND_EXAMPLES=20 $(PYTEST) $(PARALLEL) -m "slow or random" tests
 
-test-nightly: install  ## what CI has no time for: 20,000 seeds, twenty minutes of chaos, fifty times the random examples
+test-nightly: install  ## what CI has no time for: 20,000 seeds and orders, twenty minutes of chaos, fifty times the random examples
 	$(BIN)/python -m tests.nightly
 
 MINUTES ?= 10

@@ -1,8 +1,9 @@
 """Run the tests that take too long for CI: ``make test-nightly``. Each part runs even if the one before it failed.
 
-A night is 20,000 seeds of the simulation, ten minutes of chaos where every engine follows all partitions, ten minutes
-where engines share them, and fifty times the random examples. The seeds of the simulation and of the chaos are new
-every night, and every failure prints how to see it again. The last line reports the parts and their results.
+A night is 20,000 seeds of the simulation, 20,000 random orders told to the domain and to the model, ten minutes of
+chaos where every engine follows all partitions, ten minutes where engines share them, and fifty times the random
+examples. The seeds of the simulation, of the orders and of the chaos are new every night, and every failure prints how
+to see it again. The last line reports the parts and their results.
 """
 
 import argparse
@@ -45,17 +46,25 @@ class Found:
         return f"{self.part.name}: {state} ({self.summary or 'no summary'}, {self.minutes:.0f} min)"
 
 
-def parts(seeds: int, minutes: float, factor: int, first: int, chaos: int) -> list[Part]:
+def parts(seeds: int, orders: int, minutes: float, factor: int, first: int, chaos: int) -> list[Part]:
     """The parts of a night of this size."""
     python = sys.executable
     share = seeds // PROCESSES
     ranges = [(first + n * share, first + (n + 1) * share) for n in range(PROCESSES)]
+    each = orders // PROCESSES
+    telling = [python, "-m", "tests.spec.model", "--orders", str(each), "--first"]
     breaking = [python, "-m", "tests.chaos", "--minutes", f"{minutes:g}", "--seed", str(chaos), "--quiet"]
     return [
         Part(
             f"{share * PROCESSES:,} seeds from {first}",
             [[python, "-m", "tests.simulation", "--seeds", str(a), str(b)] for a, b in ranges],
             r"^\d+ runs in .*|^seed \d+: .*",
+            {},
+        ),
+        Part(
+            f"{each * PROCESSES:,} orders from {first}",
+            [[*telling, str(first + n * each)] for n in range(PROCESSES)],
+            r"^[\d,]+ orders from .*|^order .* differs.*",
             {},
         ),
         Part(f"chaos whole, seed {chaos}", [breaking], r"^nothing acknowledged.*|^BROKEN.*", {}),
@@ -112,14 +121,15 @@ def main() -> int:
     """Read the sizes from the command line and run the night."""
     parser = argparse.ArgumentParser(prog="python -m tests.nightly", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20_000, help="seeds of the simulation")
+    parser.add_argument("--orders", type=int, default=20_000, help="random orders of the model")
     parser.add_argument("--minutes", type=float, default=10, help="minutes of chaos, twice")
     parser.add_argument("--factor", type=int, default=50, help="random examples: so many times those of make test")
-    parser.add_argument("--first", type=int, help="first seed of the simulation; new every night by default")
+    parser.add_argument("--first", type=int, help="first seed of simulation and orders; new every night by default")
     parser.add_argument("--chaos", type=int, help="seed of the chaos; new every night by default")
     asked = parser.parse_args()
     first = random.randrange(FIRST_NEW_SEED, 2**31) if asked.first is None else asked.first
     chaos = random.randrange(1_000_000) if asked.chaos is None else asked.chaos
-    return night(parts(asked.seeds, asked.minutes, asked.factor, first, chaos))
+    return night(parts(asked.seeds, asked.orders, asked.minutes, asked.factor, first, chaos))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,16 @@ def test_a_failed_part_stops_none_and_fails_the_night(capfd: pytest.CaptureFixtu
 
 
 def test_a_night_runs_the_simulation_as_its_command_line_takes_it(capfd: pytest.CaptureFixture[str]) -> None:
-    simulation, whole, shared, examples = parts(4, 10, 50, 1_000_000, 7)
+    simulation, _, whole, shared, examples = parts(4, 2, 10, 50, 1_000_000, 7)
     assert night([simulation]) == 0
     assert capfd.readouterr().out.splitlines()[-1].startswith("nightly: 4 seeds from 1000000: ok (2 runs in")
     assert [command[-1] for command in (*whole.commands, *shared.commands)] == ["--quiet", "--share"]
     assert examples.environment["RESCIND_EXAMPLES"] == "50"
+
+
+def test_a_night_tells_random_orders_as_their_command_line_takes_them(capfd: pytest.CaptureFixture[str]) -> None:
+    orders = parts(4, 2, 10, 50, 1_000_000, 7)[1]
+    assert night([orders]) == 0
+    assert (
+        capfd.readouterr().out.splitlines()[-1].startswith("nightly: 2 orders from 1000000: ok (1 orders from 100000")
+    )

@@ -1,6 +1,9 @@
 """The contract as cases: commands in, outcomes and the order afterwards. The form is that of the rule cases.
 
-``cases.jsonl`` holds one case a line; ``policies/`` are published first, ``settings.toml`` names the marketplaces.
+``cases.jsonl`` and ``second-edition.jsonl`` (money and parcels as shops have them) hold one case a line; ``policies/``
+are published first, ``settings.toml`` names the marketplaces. A case whose rule is not built yet is listed in
+``waiting_cases.txt`` and must really fail. Once it fits, it is removed from the list.
+
 Everything runs in memory: commands are parsed, authorised, answered from their id, deadlines are reached, and the
 result is shown by ``show``. Columns of views and raw lines are tested at the command line, with the same file.
 """
@@ -29,7 +32,15 @@ from domain.presets import presets
 HERE = pathlib.Path(__file__).parent
 IDS = ("refund_id", "request_id", "shipment_id", "deadline_id", "line")
 SETTINGS = tomllib.loads((HERE / "settings.toml").read_text(encoding="utf-8"))["marketplaces"]
-CASES = [json.loads(line) for line in (HERE / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
+EDITIONS = ("cases.jsonl", "second-edition.jsonl")
+CASES = [json.loads(line) for name in EDITIONS for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
+WAITING = HERE / "waiting_cases.txt"
+
+
+def waiting() -> list[str]:
+    """Ids of the listed cases."""
+    lines = (line.partition("#")[0].strip() for line in WAITING.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
 
 
 def book() -> PolicyBook:
@@ -131,18 +142,19 @@ def differs(want: Any, have: Any, path: str = "") -> list[str]:
         for key, part in want.items():
             if key == "attention":
                 differences += [
-                    f"attention: expected {x}, actual {have.get(key)}" for x in part if x not in have["attention"]
+                    f"attention: expected {x}, actual {have.get(key)}" for x in part if x not in have.get(key, ())
                 ]
             elif key == "attention_lacks":
-                differences += [f"attention: {x} is there, expected not" for x in part if x in have["attention"]]
+                differences += [
+                    f"attention: {x} is there, expected not" for x in part if x in have.get("attention", ())
+                ]
             elif key != "order_id":
                 differences += differs(part, have.get(key), f"{path}.{key}")
         return differences
     if isinstance(want, list) and all(isinstance(x, dict) for x in want):
         rows = have if isinstance(have, list) else []
-        differences = (
-            [f"{path}: expected {len(want)}, actual {rows}"] if path == ".refunds" and len(want) != len(rows) else []
-        )
+        whole = path == ".refunds" or not want
+        differences = [f"{path}: expected {len(want)}, actual {rows}"] if whole and len(want) != len(rows) else []
         return differences + [x for row in want for x in _row_differs(row, rows, path)]
     return [] if want == have else [f"{path}: expected {want!r}, actual {have!r}"]
 
@@ -223,7 +235,7 @@ def judge(case: dict[str, Any]) -> list[str]:
         differences += published_differs(step)
     for until in sorted(expect.get("until", ()), key=lambda x: parse_instant(x["t"])):
         desk.reach_until(stream, parse_instant(until["t"]), here)
-        differences += [f"--until {until['t']}: {x}" for x in differs(until["order"], shown(desk.orders[stream]))]
+        differences += [f"--until {until['t']}: {x}" for x in differs(until["order"], shown(desk.orders.get(stream)))]
     return differences
 
 
@@ -236,6 +248,15 @@ def published_differs(step: dict[str, Any]) -> list[str]:
     return [] if step["says"] is None else [f"{step['file']}: expected refused, naming {step['says']}"]
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
+@pytest.mark.parametrize("case", [pytest.param(x, id=x["id"]) for x in CASES if x["id"] not in waiting()])
 def test_every_case_of_the_contract_has_its_outcome(case: dict[str, Any]) -> None:
     assert judge(case) == [], f"{case['rule']}: {case['title']}"
+
+
+def test_a_case_that_fits_is_not_listed_as_waiting() -> None:
+    listed = set(waiting())
+    assert [case["id"] for case in CASES if case["id"] in listed and judge(case) == []] == []
+
+
+def test_every_case_has_an_id_of_its_own() -> None:
+    assert len({case["id"] for case in CASES}) == len(CASES)

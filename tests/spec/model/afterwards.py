@@ -5,12 +5,13 @@ reasons), any reason that holds is allowed.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.spec.model.judging import Picks, named
 from tests.spec.model.ledger import Bad, No
 from tests.spec.model.rebilling import Rebilling
-from tests.spec.model.records import Return, Units
-from tests.spec.model.terms import Terms
+from tests.spec.model.records import Notice, Return, Units
+from tests.spec.model.terms import FAULTS, Terms
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Case:
 
     lines: Units
     due: int | None
+    reason: str = ""
     status: str = "open"
     rest: int | None = None
     awaited: set[str] = field(default_factory=set)
@@ -77,7 +79,7 @@ class Afterwards(Rebilling):
         self._in_time([x for x, _ in picked], self.terms.setting("cases", "days"), at, "case-window")
         self._with_the_buyer(picked, {x: self.lines[x].arrived for x, _ in picked})
         units = {x: count or self._free(x) for x, count in picked}
-        self.cases[case_id] = Case(units, self.terms.after(at, "2 business days"))
+        self.cases[case_id] = Case(units, self.terms.after(at, "2 business days"), reason)
         self.set("case", self.terms.after(at, "2 business days"), case_id)
 
     def _delivered(self, lines: list[int]) -> None:
@@ -113,19 +115,19 @@ class Afterwards(Rebilling):
         case = self._open(case_id)
         case.status = "decided"
         if outcome == "return":
-            self._start_return(case, case_id)
+            self._start_return(case, case_id, at)
 
-    def _start_return(self, case: Case, case_id: str, now: bool = False) -> bool:
-        """Open a return of the case's units that no return covers yet."""
+    def _start_return(self, case: Case, case_id: str, at: int, now: bool = False) -> bool:
+        """What of a case no return covers yet is to come back."""
         lines = {x: min(count, self.lines[x].arrived) for x, count in case.lines.items()}
         lines = {x: count for x, count in lines.items() if count}
         if lines:
-            self.open_return(lines, case_id, "platform", now=now)
+            self.open_return(lines, case_id, "platform", at=at, now=now, fault=case.reason in FAULTS)
         return bool(lines)
 
     def accept_return(self, by: str, at: int, about: str, refund_now: bool = False) -> None:
         case = self.cases.get(about)
-        if case is not None and case.status == "open" and self._start_return(case, about, refund_now):
+        if case is not None and case.status == "open" and self._start_return(case, about, at, refund_now):
             case.status = "accepted"
             return
         back = self._return(about)
@@ -218,7 +220,8 @@ class Afterwards(Rebilling):
         plain = {x: min(units, can[x] - self.with_customer(x)) for x, units in wanted.items()}
         for kind, units in (("shipped", plain), ("rebilled", {x: n - plain[x] for x, n in wanted.items()})):
             if any(units.values()):
-                self.open_return({x: n for x, n in units.items() if n}, None, self.postage(reason), kind)
+                units = {x: n for x, n in units.items() if n}
+                self.open_return(units, None, self.postage(reason), kind, at=at, fault=reason in FAULTS)
 
     def _returnable(self, number: int) -> int:
         """With the buyer, in no return and under no open case; or billed again."""
@@ -232,37 +235,150 @@ class Afterwards(Rebilling):
         return next((x for x in self.returns.values() if x.about == about and x.status == "open"), None)
 
     def start_return(self, by: str, at: int, about: str, **_: object) -> None:
-        if self._return(about) is None:
-            raise No("step-out-of-order")
-
-    def return_received(self, by: str, at: int, about: str, **_: object) -> None:
-        unseen = (x for name, x in self.returns.items() if about in (name, x.about) and x.status == "closed")
-        back = self._return(about) or next(unseen, None)
+        back = self._return(about)
         if back is None:
             raise No("step-out-of-order")
+        back.begun = True
+
+    def return_received(
+        self, by: str, at: int, about: str, lines: list[dict[str, Any]] | None = None, **_: object
+    ) -> None:
+        """All that is left, or what is said: of each line in one condition or several."""
+        unseen = (x for name, x in self.returns.items() if about in (name, x.about) and x.status == "closed")
+        back = self._return(about) or next(unseen, None)
+        if back is None or not back.left:
+            raise No("step-out-of-order")
+        units = dict(back.left)
+        if lines is not None:
+            units = {}
+            for row in lines:
+                units[row["line"]] = units.get(row["line"], 0) + row["quantity"]
+        if any(number not in self.lines for number in units):
+            raise No("no-such-line", "more-than-open")
+        if any(count > back.left.get(number, 0) for number, count in units.items()):
+            raise No("more-than-open")
         if back.kind == "shipped":
-            for x, count in back.lines.items():
+            for x, count in units.items():
                 self.lines[x].returned += count
         if back.status == "open":
-            self._arrived(back)
-        back.status = "received"
+            self._arrived(back, units)
+        for x, count in units.items():
+            back.got[x] = back.got.get(x, 0) + count
+        back.delivered = False
+        self.dues = [x for x in self.dues if x.kind != "return" or self.returns[x.ref] is not back]
+        if not back.left:
+            back.status = "received"
 
     def not_confirmed(self, return_id: str) -> None:
-        """Refund a return that was delivered to the seller without an answer."""
-        self._arrived(self.returns[return_id])
-        self.returns[return_id].status = "closed"
+        """Shown delivered to the seller, and nothing said: refunded."""
+        back = self.returns[return_id]
+        self._arrived(back, dict(back.left))
+        back.status = "closed"
 
-    def _arrived(self, back: Return) -> None:
-        for x, count in back.lines.items():
+    def _arrived(self, back: Return, units: Units) -> None:
+        for x, count in units.items():
             line = self.lines[x]
             if back.kind == "shipped":
                 line.returning -= count
                 line.back += count
+                self._pay_back(back, x, count)
         if back.kind == "rebilled":
-            self.came_back(back.lines)
+            self.came_back(units)
         elif back.kind == "declined" and self.astray is not None and self.astray.stage == "declined":
-            self.astray.stage = "closed"
+            self.astray.stage = "closed" if units == back.left else "declined"
+
+    def _pay_back(self, back: Return, number: int, count: int) -> None:
+        """What a unit that comes back is worth; sent back by the carrier it has its line's shipping refunded too."""
+        sent_back = self.sent_back(back)
+        if sent_back:
+            self.lines[number].sent_back += count
+        if not back.refunded:
+            cause = "undelivered|return" if back.outcome else "return"
+            self.credit(number, count, cause, None, shipping=self.with_shipping(back) or sent_back)
+        elif sent_back:
+            self.credit_shipping(number, count, "undelivered|return")
+
+    def sent_back(self, back: Return) -> bool:
+        return back.outcome == "returned_to_sender"
+
+    def withdraw_return(self, by: str, at: int, about: str) -> None:
+        back = self._return(about)
+        if back is None or back.begun or back.got or back.delivered or back.refunded:
+            raise No("step-out-of-order")
+        self.free(back, "withdrawn")
+
+    def close_return(self, by: str, at: int, about: str, outcome: str, note: str = "", rule: str | None = None) -> None:
+        """With refund: what is left is paid and does not count as returned. Without: by support, and units are free."""
+        back = self._return(about)
+        if back is None or (outcome == "no_refund" and by == "seller"):
+            raise No("step-out-of-order")
+        if outcome == "no_refund":
+            self.free(back, "freed")
+            return
+        left = dict(back.left)
         self.refund_return(back)
+        if back.kind == "shipped":
+            for x, count in left.items():
+                self.lines[x].returning -= count
+                self.lines[x].back += count
+        back.status = "closed"
+
+    def lapse_return(self, return_id: str) -> None:
+        self.free(self.returns[return_id], "lapsed")
+
+    # ---- shipped, never delivered --------------------------------------------------------------------------------
+
+    def report_undelivered(
+        self,
+        by: str,
+        at: int,
+        shipment_id: str,
+        outcome: str,
+        lines: Picks = None,
+        refund_now: bool = False,
+        note: str = "",
+    ) -> None:
+        notice = self.notices.get(shipment_id)
+        if notice is None or notice.status == "void":
+            raise No("no-such-shipment")
+        said = named(self, lines) or [(x, None) for x in notice.lines]
+        can = {x: self._may_be_reported(notice, x) for x, _ in said}
+        wrong = {x for x, count in said if (count or 0) > can[x] or (lines is not None and not can[x])}
+        if wrong or not any(can.values()):
+            raise No(*self._why_not_reported(notice, {x: count for x, count in said if x in wrong or not wrong}, can))
+        units = {x: count or can[x] for x, count in said if can[x]}
+        for x, count in units.items():
+            notice.reported[x] = notice.reported.get(x, 0) + count
+            self.lines[x].lost += count
+        notice.outcomes.add(outcome)
+        if outcome in ("lost", "damaged_in_transit"):
+            for x, count in units.items():
+                self.lines[x].back += count
+                self.lines[x].undelivered += count
+                self.credit(x, count, "undelivered", at, shipping=True)
+            for _, request in self.waiting():
+                here, gone = self.left(request)
+                if not here and not gone and request.asked.keys() & units.keys():
+                    request.status = "approved"
+        else:
+            self.open_return(units, shipment_id, "", at=at, now=refund_now, outcome=outcome)
+
+    def _may_be_reported(self, notice: Notice, number: int) -> int:
+        """Units of a shipment that were neither delivered nor reported, and are in no return."""
+        gone = notice.arrived.get(number, 0) + notice.reported.get(number, 0)
+        return max(0, min(notice.lines.get(number, 0) - gone, self.lines[number].underway))
+
+    @staticmethod
+    def _why_not_reported(notice: Notice, said: dict[int, int | None], can: Units) -> set[str]:
+        rules = set()
+        for x in said:
+            rules |= {"delivered-already"} if notice.arrived.get(x) else set()
+            rules |= {"undelivered-already"} if notice.reported.get(x) else set()
+            gone = notice.arrived.get(x, 0) + notice.reported.get(x, 0)
+            rules |= {"one-open-request"} if notice.lines.get(x, 0) > gone else set()
+        if any(0 < can[x] < (count or 0) for x, count in said.items()) or not rules:
+            rules |= {"more-than-open", "no-such-line", "one-open-request"}
+        return rules
 
 
 def _numbers(lines: Picks) -> list[int]:

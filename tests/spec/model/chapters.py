@@ -44,6 +44,28 @@ CASE: Final = [
     at_once("StartReturn", about="k1"),
     at_once("ReturnReceived", about="k1"),
 ]
+TENDERS: Final = [
+    at_once("ConfirmPayment", payment_id="p1", amount="30.00", method="card", state="authorized"),
+    at_once("CapturePayment", payment_id="p1", amount="10.00"),
+    at_once("ReleasePayment", payment_id="p1"),
+    at_once("OpenChargeback", payment_id="p1", amount="5.00"),
+    at_once("CloseChargeback", payment_id="p1", outcome="won"),
+]
+IN_PARTS: Final = [
+    SHIPPED,
+    DELIVERED,
+    at_once("RequestReturn", reason="changed_mind", lines=[1]),
+    at_once("WithdrawReturn", about="return-1"),
+    at_once("RequestReturn", reason="wrong_item", lines=[1]),
+    at_once("ReturnReceived", about="return-2", lines=[{"line": 1, "quantity": 1, "condition": "damaged"}]),
+    at_once("CloseReturn", about="return-2", outcome="refund"),
+    at_once("WithdrawRefund", refund_id="refund-1", note="a mistake", rule="full-refund"),
+]
+LOST: Final = [
+    SHIPPED,
+    at_once("ReportUndelivered", shipment_id="s1", outcome="returned_to_sender", lines=[{"line": 1, "quantity": 1}]),
+    at_once("ReportUndelivered", shipment_id="s1", outcome="lost"),
+]
 DISPUTE: Final = [
     REQUESTED,
     at_once("DeclineCancel", request_id="r1"),
@@ -71,6 +93,9 @@ CHAPTERS: Final[list[tuple[str, list[Step]]]] = [
             DELIVERED,
         ],
     ),
+    ("general-store", TENDERS),
+    ("big-box", IN_PARTS),
+    ("big-box", LOST),
     (
         "general-store",
         [

@@ -61,9 +61,9 @@ class Disputing(Afterwards):
             if request is not None:
                 request.status = "approved"
             for number, count in here.items():
-                self.cancel(number, count, at, request)
+                self.cancel(number, count, at, request, cause="dispute")
         if outcome != "deny" and gone:
-            self.open_return(gone, dispute_id, "platform")
+            self.open_return(gone, dispute_id, "platform", at=at)
 
     def _all(self) -> tuple[Units, Units]:
         here = {x: line.open for x, line in self.lines.items() if line.open}

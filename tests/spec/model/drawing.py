@@ -38,6 +38,7 @@ every = st.one_of(st.none(), picks)
 numbers = one("1Z1", "1Z2", "1Z3")
 refs = {name: one(*(f"{name}{n}" for n in (1, 2, 3))) for name in ("r", "s", "k", "d", "x", "e", "m", "o", "h")}
 refunds, returns, rebills = (one(*(f"{kind}-{n}" for n in (1, 2, 3))) for kind in ("refund", "return", "rebill"))
+payments = one("payment-1", "p1", "p2", "c2")
 request = refs["r"]
 reasons = one("other", "changed_mind", "out_of_stock", None)
 ago = one(None, None, 1, HOUR, 2 * DAY, -1)
@@ -49,8 +50,33 @@ NOTICE: Final = "It was cancelled but left with UPS, number 1Z1, or 1Z2, or 1Z3.
 LINK: Final = "Left with UPS, number 1Z1, see https://ups.example/1Z1"
 
 FIELDS: Final[dict[str, st.SearchStrategy[Fields]]] = {
-    "ConfirmPayment": fields(amount=one("10.00", "1.00", "33.33", "77.00"), ago=ago),
-    "RecordOtherRefund": fields(amount=one("0.50", "10.00", "40.00")),
+    "ConfirmPayment": fields(
+        amount=one("10.00", "1.00", "33.33", "77.00"),
+        payment_id=one(None, None, "p1", "p2", "payment-1"),
+        method=one(None, "card", "gift_card"),
+        state=one(None, "captured", "authorized"),
+        ago=ago,
+    ),
+    "CapturePayment": fields(payment_id=payments, amount=one(None, "1.00", "10.00", "33.33")),
+    "ReleasePayment": fields(payment_id=payments, amount=one(None, None, "10.00", "33.33")),
+    "RecordOtherRefund": fields(
+        amount=one("0.50", "10.00", "40.00"),
+        other_refund_id=one(None, None, "z1"),
+        payment_id=one(None, None, "payment-1", "p1"),
+        covers=one(None, [{"line": 1, "amount": "0.50"}], [{"shipping": "0.30"}, {"fee_id": "f1", "amount": "0.20"}]),
+    )
+    | fields(amount=one("10.00", "20.00", "25.01"), refund_id=refunds),
+    "WithdrawRefund": fields(refund_id=refunds, note="a mistake", rule=rule),
+    "OpenChargeback": fields(payment_id=payments, amount=one("1.00", "10.00", "33.33")),
+    "CloseChargeback": fields(payment_id=payments, outcome=one("won", "lost"), amount=one(None, None, "1.00", "10.00")),
+    "WithdrawReturn": fields(about=returns | refs["k"]),
+    "CloseReturn": fields(about=returns | refs["k"], outcome=one("refund", "no_refund"), rule=rule),
+    "ReportUndelivered": fields(
+        shipment_id=refs["s"],
+        outcome=one("lost", "damaged_in_transit", "returned_to_sender", "refused"),
+        lines=every,
+        refund_now=one(None, True),
+    ),
     "SendMessage": fields(
         message_id=one("x1", "x2", "r2"), to="seller", text=one("Please cancel it.", "Hello?"), ago=ago
     ),
@@ -70,8 +96,8 @@ FIELDS: Final[dict[str, st.SearchStrategy[Fields]]] = {
     "VoidShipment": fields(shipment_id=refs["s"], note="a mistake"),
     "ReviseShipBy": fields(ship_by=one("2026-04-02T10:00:00Z", "2026-03-26T10:00:00Z", "2026-04-20T10:00:00Z")),
     "Deliver": fields(shipment_id=st.none() | refs["s"] | returns | numbers, ago=ago),
-    "ConfirmRefund": fields(refund_id=refunds),
-    "FailRefund": fields(refund_id=refunds),
+    "ConfirmRefund": fields(refund_id=refunds, payment_id=one(None, None, "payment-1", "p1")),
+    "FailRefund": fields(refund_id=refunds, payment_id=one(None, None, "payment-1", "p1")),
     "ConfirmNotice": fields(notice_id=one("notice-1", "notice-2", "told-1-buyer", "nobody")),
     "FailNotice": fields(notice_id=one("notice-1", "notice-2", "told-1-buyer", "nobody")),
     "ReportShippedAfterCancel": fields(carrier=CARRIER, tracking_number=numbers, lines=picks),
@@ -99,7 +125,20 @@ FIELDS: Final[dict[str, st.SearchStrategy[Fields]]] = {
     "DecideCase": fields(case_id=refs["k"], outcome=one("return", "deny"), rule=rule),
     "RequestReturn": fields(reason=one("changed_mind", "does_not_fit", "wrong_item"), lines=picks),
     "StartReturn": fields(about=about, ago=ago),
-    "ReturnReceived": fields(about=returns | refs["k"] | request, condition=one("sellable", "damaged", None), ago=ago),
+    "ReturnReceived": fields(about=returns | refs["k"] | request, condition=one("sellable", "damaged", None), ago=ago)
+    | fields(
+        about=returns | refs["k"],
+        lines=st.lists(
+            st.builds(
+                lambda n, q, how: {"line": n, "quantity": q, "condition": how},
+                one(1, 2, 3),
+                one(1, 2),
+                one("sellable", "damaged"),
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+    ),
     "OpenDispute": fields(dispute_id=refs["d"], about=one("r1", "r2", "r3", "x1")),
     "EscalateDispute": fields(dispute_id=refs["d"], ticket="T-1"),
     "DecideDispute": fields(dispute_id=refs["d"], outcome=one("grant", "deny", "return"), rule=rule),
@@ -115,14 +154,16 @@ USUALLY: Final = {
     **dict.fromkeys((
         "RequestCancel", "WithdrawCancel", "TakeAlternative", "DeclineAlternatives", "SendMessage", "Acknowledge",
         "AttachEvidence", "OpenCase", "RequestReturn", "OpenDispute", "EscalateDispute", "AppealDispute",
+        "WithdrawReturn",
     ), "buyer"),
     **dict.fromkeys((
         "RecordOtherRefund", "RecordContact", "VoidShipment", "Rebill", "IssueCreditMemo", "RequestEvidence",
-        "DecideCase", "DecideDispute", "EraseSubject", "PlaceLegalHold", "ReleaseLegalHold",
+        "DecideCase", "DecideDispute", "EraseSubject", "PlaceLegalHold", "ReleaseLegalHold", "WithdrawRefund",
     ), "support"),
     **dict.fromkeys((
         "PlaceOrder", "ConfirmPayment", "Deliver", "ConfirmRefund", "FailRefund", "ConfirmNotice", "FailNotice",
-        "ConfirmRebill", "FailRebill", "ReachDeadline",
+        "ConfirmRebill", "FailRebill", "ReachDeadline", "CapturePayment", "ReleasePayment", "OpenChargeback",
+        "CloseChargeback",
     ), "system"),
 }  # fmt: skip
 """The usual sender of each command; else the seller."""
@@ -156,6 +197,8 @@ line = st.fixed_dictionaries(
         "unit_price": one("10.00", "3.34", "25.01", "0.00"),
         "tax": one("0.00", "0.07", "1.00"),
         "discount": one("0.00", "0.00", "0.33"),
+        "shipping": one("0.00", "0.00", "1.01"),
+        "shipping_tax": one("0.00", "0.00", "0.10"),
     }
 )
 
@@ -174,6 +217,7 @@ orders = fields(
             for n, x in enumerate(rows)
         ]
     ),
+    fees=one(None, None, [{"fee_id": "f1", "amount": "2.01", "tax": "0.20", "refundable": "with-order"}]),
     shipping=one("0.00", "4.99"),
     shipping_tax=one("0.00", "0.95"),
     rounding=one("0.00", "0.00", "0.03"),

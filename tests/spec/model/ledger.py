@@ -1,4 +1,4 @@
-"""A small second picture of one order: quantities, money, ids, deadlines.
+"""A small second picture of one order: quantities, ids, deadlines, over its money.
 
 Written from docs/reference/money.md and deadlines.md alone.
 
@@ -7,53 +7,21 @@ It is given what was accepted and computes the required state. Nothing of the do
 
 from typing import Any
 
-from tests.simulation.money import shares
-from tests.spec.model.records import Due, Line, Notice, Parcel, Request, Return, Units
+from tests.spec.model.purse import Bad, No, Purse
+from tests.spec.model.records import Credit, Due, Notice, Parcel, Request, Return, Units
 from tests.spec.model.terms import FAULTS, Terms
 
-
-class No(Exception):
-    """Refused, with one of these rules: one where the contract orders its checks, several where it leaves room."""
-
-    def __init__(self, *rules: str) -> None:
-        super().__init__(*rules)
-        self.rules = set(rules)
+__all__ = ["Bad", "Ledger", "No"]
 
 
-class Bad(Exception):
-    """Malformed in the light of the order: it leaves nothing behind."""
-
-
-def cents(text: str) -> int:
-    """An amount with at most two decimals, in minor units."""
-    whole, _, part = text.lstrip("-").partition(".")
-    return (-1 if text.startswith("-") else 1) * (int(whole) * 100 + int(part.ljust(2, "0")))
-
-
-class Ledger:
-    """One order's quantities, money and deadlines."""
+class Ledger(Purse):
+    """One order's quantities and deadlines."""
 
     def __init__(self, terms: Terms, order: dict[str, Any], at: int) -> None:
-        self.terms = terms
+        super().__init__(terms, order)
         self.order_id = str(order["order_id"])
         self.placed_at = at
         self.format = order.get("sale_format", "fixed")
-        self.lines: dict[int, Line] = {}
-        rows = order["lines"]
-        values = [x["quantity"] * cents(x["unit_price"]) - cents(x.get("discount", "0")) for x in rows]
-        off = cents(order.get("discount", "0")) - cents(order.get("rounding", "0"))
-        included = bool(order.get("tax_included", False))
-        for row, value, share in zip(rows, values, shares(off, values), strict=True):
-            units, tax = row["quantity"], 0 if included else cents(row.get("tax", "0"))
-            self.lines[row["line"]] = Line(units, value - share, tax, open=units)
-        self.shipping = cents(order.get("shipping", "0")) + (0 if included else cents(order.get("shipping_tax", "0")))
-        self.total = sum(x.goods + x.tax for x in self.lines.values()) + self.shipping
-        self.paid = self.total if order.get("paid", True) else 0
-        self.other = self.instructed = self.rebilled_back = 0
-        self.credits: list[tuple[int, int | None]] = []
-        """Units counted in V, oldest first: of which line, and whether by a cancellation."""
-        self.refunds: dict[str, list[Any]] = {}
-        """refund id → amount, status, failed"""
         self.requests: dict[str, Request] = {}
         self.notices: dict[str, Notice] = {}
         self.parcels: list[Parcel] = []
@@ -62,6 +30,8 @@ class Ledger:
         self.counted: dict[str, int] = {}
         self.ship_by: int | None = order.get("ship_by")
         self.proposed: int | None = None
+        self.emptied: dict[int, tuple[int, str, Request | None, bool]] = {}
+        """Lines of which this commit canceled something: when, why, for whom, and whether by fill-or-kill."""
         if terms.has("unpaid-auto-cancel") and not order.get("paid", True):
             by_then = terms.after(at, terms.setting("unpaid-auto-cancel", "after"))
             self.set("unpaid", order.get("pay_by") or by_then, self.order_id)
@@ -91,32 +61,23 @@ class Ledger:
     def shipped_units(self) -> int:
         return sum(x.shipped for x in self.lines.values())
 
-    @property
-    def value(self) -> int:
-        """V: the value of units canceled, returned or refunded, with shipping once due."""
-        shipped = any(notice.status != "void" for notice in self.notices.values())
-        everything = all(x.canceled == x.ordered for x in self.lines.values()) and not shipped
-        return sum(x.worth(x.credited) for x in self.lines.values()) + (self.shipping if everything else 0)
+    def credit(self, number: int, count: int, cause: str, canceled_at: int | None, shipping: bool) -> None:
+        """Count units in V; ``canceled_at`` None: they came back. ``shipping``: with their share of the line's."""
+        line = self.lines[number]
+        before = self.worth(line, line.credited, line.shipping_credited)
+        line.credited += count
+        line.shipping_credited += count * shipping
+        worth = self.worth(line, line.credited, line.shipping_credited) - before
+        self.fresh[cause] = self.fresh.get(cause, 0) + worth
+        self.credits.append(Credit(number, count, cause, canceled_at, shipping))
 
-    @property
-    def unpaid(self) -> bool:
-        return self.paid < self.total - self.value
-
-    def refunded(self, value: int) -> int:
-        """The sum of all refunds if so much is due back, without rebillings."""
-        return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
-
-    def settle(self) -> None:
-        """After a commit: one refund, of the increase."""
-        due = self.refunded(self.value) + self.rebilled_back
-        if due > self.instructed:
-            self.refunds[f"refund-{len(self.refunds) + 1}"] = [due - self.instructed, "due", False]
-            self.instructed = due
-
-    def credit(self, number: int, count: int, canceled_at: int | None) -> None:
-        """Count units in V. None: they were returned."""
-        self.lines[number].credited += count
-        self.credits += [(number, canceled_at)] * count
+    def credit_shipping(self, number: int, count: int, cause: str) -> None:
+        """Count the line's shipping alone: the goods were refunded before."""
+        line = self.lines[number]
+        before = self.worth(line, line.credited, line.shipping_credited)
+        line.shipping_credited += count
+        worth = self.worth(line, line.credited, line.shipping_credited) - before
+        self.fresh[cause] = self.fresh.get(cause, 0) + worth
 
     # ---- requests ------------------------------------------------------------------------------------------------
 
@@ -130,18 +91,37 @@ class Ledger:
         gone = {x: min(request.rest(x) - here[x], self.lines[x].free) for x in request.asked}
         return {x: n for x, n in here.items() if n}, {x: n for x, n in gone.items() if n > 0}
 
-    def cancel(self, number: int, count: int, at: int, request: Request | None = None, killed: bool = False) -> None:
-        """Cancel open units, requested ones first."""
+    def cancel(
+        self,
+        number: int,
+        count: int,
+        at: int,
+        request: Request | None = None,
+        *,
+        cause: str = "request",
+        killed: bool = False,
+    ) -> None:
+        """Open units become canceled, those that an open request asks for first."""
         line = self.lines[number]
         line.open -= count
         if killed:
             line.killed += count
         else:
             line.plain += count
-        self.credit(number, count, at)
+        self.credit(number, count, cause, at, shipping=True)
+        self.emptied[number] = (at, cause, request, killed)
         for each in self.requests.values():
             if (each.status == "open" or each is request) and number in each.asked:
                 each.got[number] = min(each.asked[number], each.got.get(number, 0) + count)
+
+    def cancel_parts(self) -> None:
+        """Where a cancellation left nothing of a line open, what is part of it is canceled too."""
+        for number, (at, cause, request, killed) in list(self.emptied.items()):
+            if not self.lines[number].open:
+                for part, line in self.lines.items():
+                    if line.part_of == number and line.open:
+                        self.cancel(part, line.open, at, request, cause=cause, killed=killed)
+        self.emptied.clear()
 
     def close_answered(self) -> None:
         """Close requests without open units. Under mutual consent shipped units stay requested."""
@@ -165,14 +145,21 @@ class Ledger:
         return self.shipped_units > 0 and all(x.delivered >= x.shipped for x in self.lines.values())
 
     @property
+    def settled_by_the_carrier(self) -> bool:
+        """Every shipped unit was delivered, or reported lost or damaged."""
+        return all(x.delivered + x.undelivered >= x.shipped for x in self.lines.values())
+
+    @property
     def status(self) -> str:
         """The status as in ``order show``: the first that fits."""
         if not self.open_units and not self.shipped_units:
             return "canceled"
         if self.waiting():
             return "cancel_requested"
+        if not self.open_units and self.settled_by_the_carrier:
+            return "delivered" if any(x.delivered for x in self.lines.values()) else "undelivered"
         if not self.open_units:
-            return "delivered" if self.all_delivered else "shipped"
+            return "shipped"
         if self.shipped_units:
             return "partly_shipped"
         if any(x.canceled for x in self.lines.values()):
@@ -186,19 +173,46 @@ class Ledger:
         postage = str(self.terms.setting("returns", "postage"))
         return postage if postage != "None" else "seller" if reason in FAULTS else "buyer"
 
-    def open_return(self, lines: Units, about: str | None, pays: str, kind: str = "shipped", now: bool = False) -> None:
-        """Open a return of these units."""
+    def open_return(
+        self,
+        lines: Units,
+        about: str | None,
+        pays: str,
+        kind: str = "shipped",
+        *,
+        at: int,
+        now: bool = False,
+        fault: bool = False,
+        outcome: str = "",
+        cause: str = "return",
+    ) -> None:
+        """Units are to come back."""
         name = f"return-{len(self.returns) + 1}"
-        back = self.returns[name] = Return(dict(lines), about or name, pays, kind)
+        back = self.returns[name] = Return(dict(lines), about or name, pays, kind, fault=fault, outcome=outcome)
+        back.begun = bool(outcome)
         if kind == "shipped":
             for number, count in lines.items():
                 self.lines[number].returning += count
         if now:
-            self.refund_return(back)
+            self.refund_return(back, cause)
+        length = self.terms.setting("returns", "ship-within")
+        if length is not None and not now and not back.begun and kind != "declined":
+            self.set("return-ship", self.terms.after(at, length), name)
 
-    def refund_return(self, back: Return) -> None:
-        """Refund a return of shipped units, once."""
+    def refund_return(self, back: Return, cause: str = "return") -> None:
+        """Refund what has not come back yet of a return of shipped units, once."""
         if back.kind == "shipped" and not back.refunded:
             back.refunded = True
-            for number, count in back.lines.items():
-                self.credit(number, count, None)
+            for number, count in back.left.items():
+                self.credit(number, count, cause, None, shipping=self.with_shipping(back, cause))
+
+    def with_shipping(self, back: Return, cause: str = "return") -> bool:
+        """Whether a return's units have their line's shipping refunded with the goods."""
+        return back.fault or cause != "return"
+
+    def free(self, back: Return, status: str) -> None:
+        """A return ends without its units, and they can be returned again."""
+        if back.kind == "shipped":
+            for number, count in back.left.items():
+                self.lines[number].returning -= count
+        back.status = status

@@ -43,6 +43,14 @@ def _stage(*stages: str) -> Likely:
 LIKELY: Final[dict[str, Likely]] = {
     "PlaceOrder": lambda order: False,
     "ConfirmPayment": lambda order: order.paid < order.total,
+    **dict.fromkeys(
+        ("CapturePayment", "ReleasePayment"), lambda order: any(x.authorized for x in order.payments.values())
+    ),
+    "OpenChargeback": lambda order: order.payments and not order.chargebacks,
+    "CloseChargeback": lambda order: order.chargebacks,
+    "WithdrawRefund": lambda order: any(x.status == "due" for x in order.refunds.values()),
+    **dict.fromkeys(("WithdrawReturn", "CloseReturn"), _returns),
+    "ReportUndelivered": lambda order: any(x.underway for x in order.lines.values()),
     "RequestCancel": _cancelable,
     "CancelLines": _cancelable,
     **dict.fromkeys(("ApproveCancel", "DeclineCancel", "WithdrawCancel"), _requests),
@@ -54,7 +62,7 @@ LIKELY: Final[dict[str, Likely]] = {
     "Deliver": lambda order: order.notices or order.parcels or order.returns,
     **dict.fromkeys(("ConfirmRefund", "FailRefund"), lambda order: order.refunds),
     **dict.fromkeys(("ConfirmNotice", "FailNotice"), lambda order: order.notices_sent),
-    "ReportShippedAfterCancel": lambda order: any(line.canceled > line.found for line in order.lines.values()),
+    "ReportShippedAfterCancel": lambda order: any(line.unfound for line in order.lines.values()),
     "NotifyCustomer": _stage("found"),
     "Acknowledge": _stage("notified"),
     "Rebill": _stage("notified", "acknowledged", "closed"),

@@ -9,20 +9,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from tests.spec.model.disputing import Disputing
-from tests.spec.model.ledger import Bad, No, cents
+from tests.spec.model.ledger import Bad, No
 from tests.spec.model.records import Due
 from tests.spec.model.terms import Terms, micros
 
 BUYERS: Final = frozenset({
     "RequestCancel", "SendMessage", "RecordContact", "ApproveCancel", "DeclineCancel", "WithdrawCancel",
     "TakeAlternative", "DeclineAlternatives", "Acknowledge", "AttachEvidence", "OpenCase", "RequestReturn",
-    "OpenDispute", "EscalateDispute", "AppealDispute",
+    "OpenDispute", "EscalateDispute", "AppealDispute", "WithdrawReturn",
 })  # fmt: skip
 SELLERS: Final = frozenset({
     "RequestCancel", "SendMessage", "RecordContact", "CancelLines", "ApproveCancel", "DeclineCancel",
     "WithdrawCancel", "StartFulfilment", "StartTracking", "TrackingMoved", "Ship", "ReviseShipBy", "Deliver",
     "ReportShippedAfterCancel", "NotifyCustomer", "AttachEvidence", "AcceptReturn", "StartReturn",
-    "ReturnReceived", "OpenDispute", "EscalateDispute", "AppealDispute",
+    "ReturnReceived", "OpenDispute", "EscalateDispute", "AppealDispute", "CloseReturn", "ReportUndelivered",
 })  # fmt: skip
 """Whose commands these are; support and system may give any."""
 CLAIMS: Final = {
@@ -37,7 +37,11 @@ CLAIMS: Final = {
     "PlaceLegalHold": "hold_id",
 }
 """The id that each of these takes, once it is accepted."""
-RULED: Final = ("ApproveCancel", "DeclineCancel", "CancelLines", "DecideCase", "DecideDispute")
+RULED: Final = (
+    "ApproveCancel", "DeclineCancel", "CancelLines", "DecideCase", "DecideDispute", "WithdrawRefund", "CloseReturn",
+)  # fmt: skip
+MONEY: Final = {"ConfirmPayment": "payment_id", "RecordOtherRefund": "other_refund_id"}
+"""The command id stands for an id that is left out."""
 SUBJECTS: Final = ("EraseSubject", "PlaceLegalHold", "ReleaseLegalHold")
 COMMON: Final = ("command", "command_id", "marketplace", "order_id", "at", "actor", "correlation_id", "confirmation")
 NOT_CONTENT: Final = ("command_id", "at", "correlation_id", "confirmation", "text", "note", "representative")
@@ -65,39 +69,16 @@ class Model(Disputing):
                 raise No("shipment-exists" if name == "Ship" else "id-exists")
             return
         before = set(self.notices)
+        self.begin()
         try:
             getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())(by, at, **fields)
             if claim is not None:
                 self.taken[fields[claim]] = content
             self.taken.update(dict.fromkeys(self.notices.keys() - before - self.taken.keys(), content))
         finally:
+            self.cancel_parts()
             self.close_answered()
             self.settle()
-
-    # ---- money ---------------------------------------------------------------------------------------------------
-
-    def confirm_payment(self, by: str, at: int, amount: str, occurred_at: int | None = None) -> None:
-        if self.paid + cents(amount) > self.total:
-            raise No("paid-already")
-        self.paid += cents(amount)
-
-    def record_other_refund(self, by: str, at: int, amount: str, note: str = "") -> None:
-        if cents(amount) > self.paid - (self.instructed - self.rebilled_back) - self.other:
-            raise No("more-than-paid")
-        self.other += cents(amount)
-
-    def confirm_refund(self, by: str, at: int, refund_id: str, note: str = "") -> None:
-        self._refund(refund_id)[1:] = ["confirmed", False]
-
-    def fail_refund(self, by: str, at: int, refund_id: str, note: str = "") -> None:
-        self._refund(refund_id)[2] = True
-
-    def _refund(self, refund_id: str) -> list[Any]:
-        if refund_id not in self.refunds:
-            raise No("no-such-refund")
-        if self.refunds[refund_id][1] == "confirmed":
-            raise No("refund-closed")
-        return self.refunds[refund_id]
 
     # ---- talking -------------------------------------------------------------------------------------------------
 
@@ -133,6 +114,9 @@ class Model(Disputing):
                 return self.cases[due.ref].status == "open"
             case "evidence":
                 return (self.cases.get(due.ref) or self.disputes[due.ref]).status == "open"
+            case "return-ship":
+                back = self.returns[due.ref]
+                return back.status == "open" and not (back.begun or back.got or back.delivered or back.refunded)
             case "appeal":
                 return self.disputes[due.ref].status != "open" and not self.disputes[due.ref].appealed
             case _:
@@ -163,6 +147,7 @@ class Model(Disputing):
     def reach(self, due: Due, at: int) -> None:
         """One deadline's effects, at the later of its due instant and the order's last."""
         self.dues.remove(due)
+        self.begin()
         try:
             match due.kind:
                 case "decide":
@@ -172,17 +157,20 @@ class Model(Disputing):
                 case "unpaid" | "late-ship":
                     for number, line in self.lines.items():
                         if line.open and not (due.kind == "late-ship" and self.tracked(number)):
-                            self.cancel(number, line.open, at)
+                            self.cancel(number, line.open, at, cause=due.kind.replace("-", "_"))
                 case "acknowledge":
                     self.silence()
                 case "evidence" if due.ref in self.cases:
                     self.resume(due.ref, at)
                 case "return":
                     self.not_confirmed(due.ref)
+                case "return-ship":
+                    self.lapse_return(due.ref)
                 case _:
                     pass
         except No:
             pass  # a lock came down: the silence cancels nothing
+        self.cancel_parts()
         self.close_answered()
         self.settle()
 
@@ -190,8 +178,9 @@ class Model(Disputing):
 class World:
     """An order, the subjects, and the commands answered already."""
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, policy: str, model: type[Model] = Model) -> None:
         self.policy = policy
+        self.model = model
         self.order: Model | None = None
         self.placed: Any = None
         self.last: dict[str, int] = {}
@@ -222,14 +211,24 @@ class World:
         try:
             self._send(name, by, at, body, content)
         except No as no:
-            outcomes = {f"refused:{rule}" for rule in no.rules}
+            outcomes = {f"refused:{rule}" for rule in no.rules | self._lost(name)}
         except Bad:
             return {"bad"}
         self.answered[stream, body["command_id"]] = content
         self.last[stream] = at
         return outcomes
 
+    def _lost(self, name: str) -> set[str]:
+        """Of units that are lost the contract does not say by which rule they cannot be canceled or come back."""
+        asked = name in ("RequestCancel", "CancelLines", "RequestReturn", "OpenCase")
+        lost = self.order is not None and any(line.undelivered for line in self.order.lines.values())
+        return {"undelivered-already"} if asked and lost else set()
+
     def _malformed(self, body: dict[str, Any], at: int) -> bool:
+        if body["command"] == "ReturnReceived":
+            return _received_badly(body, at)
+        if _money_badly(body):
+            return True
         late = "occurred_at" in body and instant(body["occurred_at"]) > at
         ruled = body["command"] in RULED and body["actor"]["kind"] == "support" and "rule" not in body
         named = [
@@ -270,10 +269,12 @@ class World:
         fields |= {
             key: instant(value) if key in INSTANTS else value for key, value in body.items() if key not in COMMON
         }
+        if name in MONEY:
+            fields.setdefault(MONEY[name], body["command_id"])
         if name == "PlaceOrder":
             if self.order is None:
                 self.placed = content
-                self.order = Model(Terms(self.policy, fields.get("timezone", "UTC")), {**body, **fields}, at)
+                self.order = self.model(Terms(self.policy, fields.get("timezone", "UTC")), {**body, **fields}, at)
             elif content != self.placed:
                 raise No("order-exists")
         elif name in SUBJECTS:
@@ -293,3 +294,35 @@ class World:
             holds.discard(hold)
         elif holds:
             raise No("legal-hold")
+
+
+def _received_badly(body: dict[str, Any], at: int) -> bool:
+    """Lines and one condition for all, a line twice in one condition, of no units, or not yet."""
+    rows = body.get("lines")
+    late = "occurred_at" in body and instant(body["occurred_at"]) > at
+    if rows is None:
+        return late or body.get("condition", "sellable") not in ("sellable", "damaged")
+    twice = len({(x["line"], x["condition"]) for x in rows}) < len(rows)
+    odd = any(x["quantity"] < 1 or x["condition"] not in ("sellable", "damaged") for x in rows)
+    return late or "condition" in body or twice or odd or not rows
+
+
+def _money_badly(body: dict[str, Any]) -> bool:
+    """What of money and parcels is malformed by itself."""
+    match body["command"]:
+        case "ConfirmPayment":
+            return re.fullmatch(r"payment-\d+", body.get("payment_id", "")) is not None
+        case "RecordOtherRefund":
+            rows = body.get("covers") or []
+            things = [str(x.get("line", x.get("fee_id", "shipping"))) for x in rows]
+            return len(set(things)) < len(things) or ("refund_id" in body and "covers" in body)
+        case "ReportUndelivered":
+            return body["outcome"] not in ("lost", "damaged_in_transit", "returned_to_sender", "refused")
+        case "CloseReturn":
+            return body["outcome"] not in ("refund", "no_refund")
+        case "WithdrawRefund":
+            return not body.get("note")
+        case "CloseChargeback":
+            return body["outcome"] not in ("won", "lost")
+        case _:
+            return False

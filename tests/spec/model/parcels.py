@@ -73,15 +73,18 @@ class Parcels(Requests):
         units = {}
         for number, count in picked:
             line = self.lines[number]
-            left = line.canceled - line.found
+            left = line.unfound
             if not line.open and not line.shipped and left:
                 units[number] = left if count is None else min(count, left)
         return units
 
     def _gone_before(self, canceled: Units, seen: int) -> Units:
         """Units of these that were cancelled after the scan, and that no earlier report or scan has found."""
-        later = [x for x, canceled_at in self.credits if canceled_at is not None and seen < canceled_at]
-        left = {x: min(count, later.count(x) - self.lines[x].found) for x, count in canceled.items()}
+        later = dict.fromkeys(canceled, 0)
+        for each in self.credits:
+            if each.line in later and each.canceled_at is not None and seen < each.canceled_at:
+                later[each.line] += each.count
+        left = {x: min(count, later[x] - self.lines[x].found + self.lines[x].late) for x, count in canceled.items()}
         return {x: count for x, count in left.items() if count > 0}
 
     def _inside(self, lines: Picks, carrier: str, number: str, shipment_id: str | None) -> Units:
@@ -140,7 +143,7 @@ class Parcels(Requests):
         for number, count in picked:
             self._ship(shipment_id, number, count or self.lines[number].open, carrier, tracking_number, seen)
             if self.terms.fill_or_kill and self.lines[number].open:
-                self.cancel(number, self.lines[number].open, at, killed=True)
+                self.cancel(number, self.lines[number].open, at, cause="fill_or_kill", killed=True)
 
     @staticmethod
     def _why_not_open(line: Line) -> str:
@@ -171,7 +174,11 @@ class Parcels(Requests):
         notice = self.notices.get(shipment_id)
         if notice is None or notice.status == "void":
             raise No("no-such-shipment")
-        if notice.status != "announced" or any(self.lines[x].free < n for x, n in notice.lines.items()):
+        if (
+            notice.status != "announced"
+            or notice.reported
+            or any(self.lines[x].free < n for x, n in notice.lines.items())
+        ):
             raise No("tracking-lock")
         notice.status = "void"
         for number, count in notice.lines.items():
@@ -218,9 +225,16 @@ class Parcels(Requests):
             for parcel in self.parcels:
                 same = (parcel.carrier, parcel.number) == (notice.carrier, notice.number)
                 parcel.delivered |= parcel.shipment == name or same
+            if notice.outcomes == {"lost"} and notice.reported == notice.lines:
+                self.found(dict(notice.lines), notice.carrier or "", notice.number or "")
+                notice.found = True
+                for number, count in notice.lines.items():
+                    self.lines[number].late += count
+                continue
             for number, count in notice.lines.items():
-                if count > notice.arrived.get(number, 0):
+                units = count - notice.arrived.get(number, 0) - notice.reported.get(number, 0)
+                if units > 0:
                     line = self.lines[number]
-                    line.delivered += count - notice.arrived.get(number, 0)
+                    line.delivered += units
                     line.delivered_at = max(line.delivered_at or seen, seen)
-            notice.arrived = dict(notice.lines)
+                    notice.arrived[number] = notice.arrived.get(number, 0) + units

@@ -66,7 +66,7 @@ class Rebilling(Parcels):
     ) -> None:
         units = {}
         for x, count in named(self, lines):
-            left = self.lines[x].canceled - self.lines[x].found
+            left = self.lines[x].unfound
             units[x] = left if count is None else count
             if not self.terms.rebills or not left or units[x] > left:
                 raise No("nothing-canceled")
@@ -97,7 +97,7 @@ class Rebilling(Parcels):
             for x, count in self.astray.lines.items():
                 self.lines[x].accepted += count
         else:
-            self.open_return(self.astray.lines, "rebill", "platform", "declined")
+            self.open_return(self.astray.lines, "rebill", "platform", "declined", at=at)
 
     def billed(self, number: int) -> int:
         """Units of a line that were billed again, confirmed or not."""
@@ -118,17 +118,24 @@ class Rebilling(Parcels):
         """The refunds of canceled units, oldest first: each unit's place in V gives its part of all refunds."""
         skip = {x: self.billed(x) for x in wanted}
         units: dict[int, list[int]] = {x: [] for x in wanted}
-        value, place = 0, dict.fromkeys(self.lines, 0)
-        for x, canceled_at in self.credits:
-            canceled = canceled_at is not None
-            worth = self.lines[x].worth(place[x] + 1) - self.lines[x].worth(place[x])
-            place[x] += 1
-            if canceled and x in wanted and skip[x]:
-                skip[x] -= 1
-            elif canceled and x in wanted and len(units[x]) < wanted[x]:
-                units[x].append(self.refunded(value + worth) - self.refunded(value))
-            value += worth
+        credited, shipping, value = dict.fromkeys(self.lines, 0), dict.fromkeys(self.lines, 0), 0
+        for each in self.credits:
+            for _ in range(each.count):
+                x = each.line
+                before = max(0, self.worth(self.lines[x], credited[x], shipping[x]) - self.covered(x))
+                credited[x] += 1
+                shipping[x] += each.shipping
+                worth = max(0, self.worth(self.lines[x], credited[x], shipping[x]) - self.covered(x)) - before
+                if each.canceled_at is not None and x in wanted and skip[x]:
+                    skip[x] -= 1
+                elif each.canceled_at is not None and x in wanted and len(units[x]) < wanted[x]:
+                    units[x].append(self.had_refunded(value + worth) - self.had_refunded(value))
+                value += worth
         return units
+
+    def had_refunded(self, value: int) -> int:
+        """What refunds of the order itself come to where so much is due back, nothing at least."""
+        return max(0, self.refunded(value))
 
     def _bill(self, rebill_id: str) -> Bill:
         if rebill_id not in self.bills:
@@ -173,17 +180,23 @@ class Rebilling(Parcels):
     # ---- what comes back of it -----------------------------------------------------------------------------------
 
     def with_customer(self, number: int) -> int:
-        """Rebilled units that are in no return and were not returned."""
-        back = sum(x.lines.get(number, 0) for x in self.returns.values() if x.kind == "rebilled")
+        """Rebilled units that are in no return and did not come back."""
+        gone = ("withdrawn", "lapsed", "freed")
+        back = sum(
+            (x.got if x.status in gone else x.lines).get(number, 0)
+            for x in self.returns.values()
+            if x.kind == "rebilled"
+        )
         return max(0, self.lines[number].rebilled - back)
 
     def came_back(self, lines: Units) -> None:
         """Refund the rebilled amount of returned units, the units billed first first."""
         for number, count in lines.items():
-            for bill in self.bills.values():
+            for name, bill in self.bills.items():
                 units, gone = bill.units.get(number, []), bill.back.get(number, 0)
                 if bill.status == "confirmed" and count:
                     taken = units[gone : gone + count]
                     self.rebilled_back += sum(taken)
+                    self.back_of_rebills.append((name, sum(taken)))
                     bill.back[number] = gone + len(taken)
                     count -= len(taken)

@@ -51,7 +51,7 @@ class Requests(Ledger):
         elif rule == "stalled-tracking":
             request.status = "approved"
             lost = {x.line: min(x.shipped, self.lines[x.line].underway) for x in it.parts}
-            self.open_return(lost, request_id, self.postage(reason), now=True)
+            self.open_return(lost, request_id, self.postage(reason), at=at, now=True, cause="undelivered|return")
             for number, count in lost.items():
                 self.lines[number].lost += count
         else:
@@ -96,7 +96,9 @@ class Requests(Ledger):
                 asked.update(self.left(request)[0])
         own(self, it, {x.line for x in it.parts if asked.get(x.line, 0) >= x.open})
         for part in it.parts:
-            self.cancel(part.line, part.open, at)
+            covered = asked.get(part.line, 0)
+            cause = by if not covered else "request" if covered >= part.open and by == "seller" else f"{by}|request"
+            self.cancel(part.line, part.open, at, cause=cause)
 
     # ---- answering -----------------------------------------------------------------------------------------------
 
@@ -131,7 +133,7 @@ class Requests(Ledger):
         for number, count in here.items():
             self.cancel(number, count, at, request)
         if gone:
-            self.open_return(gone, request_id, self.postage(request.reason), now=refund_now)
+            self.open_return(gone, request_id, self.postage(request.reason), at=at, now=refund_now)
 
     def decline_cancel(
         self, by: str, at: int, request_id: str, refund_now: bool = False, rule: str | None = None, note: str = ""

@@ -96,6 +96,14 @@ class AnyStory(RuleBasedStateMachine):
 
     confirm_payment = command_rule("ConfirmPayment")
     record_other_refund = command_rule("RecordOtherRefund")
+    capture_payment = command_rule("CapturePayment")
+    release_payment = command_rule("ReleasePayment")
+    withdraw_refund = command_rule("WithdrawRefund")
+    open_chargeback = command_rule("OpenChargeback")
+    close_chargeback = command_rule("CloseChargeback")
+    withdraw_return = command_rule("WithdrawReturn")
+    close_return = command_rule("CloseReturn")
+    report_undelivered = command_rule("ReportUndelivered")
     send_message = command_rule("SendMessage")
     record_contact = command_rule("RecordContact")
     request_cancel = command_rule("RequestCancel")
@@ -185,6 +193,8 @@ class AnyStory(RuleBasedStateMachine):
         before = domain.commits[STREAM][-1 - behind][1]
         copy = deepcopy(before)
         body = self.story.body(kind, None, 0, {k: v for k, v in fields.items() if k != "ago"})
+        if self.story.leaves_open(body):
+            return
         decided = decide(before, parse_command(body).seal(seal), POLICIES, HERE, self.story.now)
         assert before == copy, "deciding changed what it was decided on"
         if not decided.answer:
@@ -211,8 +221,6 @@ class AnyStory(RuleBasedStateMachine):
             )
             assert min(line.open, line.shipped, line.canceled, line.returning, line.came_back) >= 0
             assert line.credited <= line.ordered, "a unit is refunded twice"
-        given = sum(refund.amount for refund in order.refunds.values())
-        assert given <= order.paid - order.other_refunds + order.rebill_back or order.other_refunds
         assert order.rebill_back <= order.rebills_confirmed, "more is due back of a rebilling than was billed"
 
     @invariant()
