@@ -28,10 +28,14 @@ from schemas.public.records import (
     Actor,
     CreditMemoInstruction,
     Frame,
+    InstructedCause,
+    InstructedPart,
+    InstructedPurpose,
     Instruction,
     NotificationInstruction,
     RebillInstruction,
     RefundInstruction,
+    RefundStop,
     RestockInstruction,
     Units,
     contract_headers,
@@ -177,21 +181,23 @@ class Publisher:
         placed = self._placing(stream)
         order_fields = _order_fields(stream, placed, admitted)
         match event:
-            case e.RefundDue(refund_id, amount, lines):
+            case e.RefundDue(refund_id, amount):
                 waiting = sum(part.amount for part in event.parts if part.waiting)
-                if waiting == amount:
-                    return
-                yield (
-                    REFUNDS,
-                    RefundInstruction(
-                        instruction_id=f"{stream}/{refund_id}",
-                        refund_id=refund_id,
-                        amount=amount - waiting,
-                        currency=placed.currency,
-                        lines=placed.units((x.line, x.quantity) for x in lines),
-                        **order_fields,
-                    ),
-                )
+                if amount > waiting:
+                    parts = tuple(_part(each) for each in event.parts if not each.waiting)
+                    id = f"{stream}/{refund_id}"
+                    yield REFUNDS, _refund(id, event, amount - waiting, parts, placed, order_fields)
+            case e.ChargebackClosed(released=released) if released:
+                refunds = self._refunds(stream, admitted)
+                for refund_id in dict.fromkeys(each.refund_id for each in released):
+                    parts = tuple(_part(each) for each in released if each.refund_id == refund_id)
+                    amount = sum(part.amount for part in parts)
+                    id = f"{stream}/{refund_id}.{version}"
+                    yield REFUNDS, _refund(id, refunds[refund_id].due, amount, parts, placed, order_fields)
+            case e.RefundWithdrawn(refund_id):
+                yield from self._stop(refund_id, "withdrawn", admitted, stream, order_fields)
+            case e.OtherRefundSettled(refund_id, _, None):
+                yield from self._stop(refund_id, "settled_elsewhere", admitted, stream, order_fields)
             case e.RebillDue(rebill_id, amount, lines):
                 yield (
                     REBILLS,
@@ -254,6 +260,29 @@ class Publisher:
             case _:
                 return
 
+    def _stop(
+        self, refund_id: str, reason: str, admitted: Admitted, stream: str, order_fields: Mapping[str, Any]
+    ) -> Iterator[tuple[str, Instruction]]:
+        """Yield the word that nothing more of a refund is to be paid, if anything of it was instructed.
+
+        A refund that is settled in part, by a lost chargeback, needs none: what was settled was waiting.
+        """
+        if self._refunds(stream, admitted)[refund_id].is_instructed:
+            id = f"{stream}/stop-{refund_id}"
+            yield REFUNDS, RefundStop(instruction_id=id, refund_id=refund_id, reason=reason, **order_fields)
+
+    def _refunds(self, stream: str, until: Admitted) -> "dict[str, _Refund]":
+        """Return the refunds of an order up to and including a commit."""
+        found: dict[str, _Refund] = {}
+        for event, history in self._events_and_history(stream, until):
+            if isinstance(event, e.RefundDue):
+                waits = bool(event.parts) and all(part.waiting for part in event.parts)
+                found[event.refund_id] = _Refund(event, is_instructed=not waits and not history)
+            elif isinstance(event, e.ChargebackClosed) and not history:
+                for released in event.released:
+                    found[released.refund_id].is_instructed = True
+        return found
+
     def _returned(self, stream: str, return_id: str, until: Admitted) -> list[tuple[int, int]]:
         """Return the units of a return. Raises LookupError if it was never opened."""
         for event in self._events(stream, until):
@@ -287,17 +316,26 @@ class Publisher:
 
     def _events(self, stream: str, until: Admitted | None) -> Iterator[e.Event]:
         """Yield a stream's events, up to and including a commit."""
+        for event, _ in self._events_and_history(stream, until):
+            yield event
+
+    def _events_and_history(self, stream: str, until: Admitted | None) -> Iterator[tuple[e.Event, bool]]:
+        """Yield a stream's events up to and including a commit, and whether each is imported history."""
         for admitted in self._source.commits_of(stream):
             if until is not None and admitted.ordinal > until.ordinal:
                 return
             for part in admitted.commit.streams:
                 if part.stream == stream and part.kind == "chain":
                     for entry in part.events:
-                        yield decode_event(entry.name, entry.schema_version, entry.body)
+                        event = decode_event(entry.name, entry.schema_version, entry.body)
+                        yield event, admitted.commit.writer == HISTORY
 
 
 _INSTRUCTING: Final = (
     e.RefundDue,
+    e.RefundWithdrawn,
+    e.OtherRefundSettled,
+    e.ChargebackClosed,
     e.RebillDue,
     e.CreditMemoIssued,
     e.LinesCanceled,
@@ -312,6 +350,14 @@ class _StockMovement(NamedTuple):
     lines: list[tuple[int, int]]
     return_id: str | None = None
     condition: str | None = None
+
+
+@dataclass(slots=True)
+class _Refund:
+    """A refund, and whether an instruction to pay any of it was published."""
+
+    due: e.RefundDue
+    is_instructed: bool
 
 
 @dataclass(slots=True)
@@ -331,6 +377,33 @@ class _Placed:
         for line, quantity in lines:
             sums[line] = sums.get(line, 0) + quantity
         return tuple([Units(line, self.skus[line], quantity) for line, quantity in sorted(sums.items())])
+
+
+def _part(part: e.RefundPart | e.ReleasedPart) -> InstructedPart:
+    return InstructedPart(part.payment_id, part.method, part.amount, part.kind)
+
+
+def _refund(
+    id: str,
+    due: e.RefundDue,
+    amount: int,
+    parts: tuple[InstructedPart, ...],
+    placed: _Placed,
+    order_fields: Mapping[str, Any],
+) -> RefundInstruction:
+    """Make the instruction to refund some parts of a refund now."""
+    return RefundInstruction(
+        instruction_id=id,
+        refund_id=due.refund_id,
+        amount=amount,
+        currency=placed.currency,
+        lines=placed.units((x.line, x.quantity) for x in due.lines),
+        parts=parts,
+        causes=tuple([InstructedCause(x.cause, x.amount) for x in due.causes]),
+        purposes=tuple([InstructedPurpose(x.kind, x.line, x.fee_id, x.amount) for x in due.purposes]),
+        refund_amount=due.amount,
+        **order_fields,
+    )
 
 
 def _order_fields(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:

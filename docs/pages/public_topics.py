@@ -19,7 +19,7 @@ from schemas.public.contracts import (
 )
 from schemas.public.ids import pinned
 from schemas.public.records import CONTENT_TYPE, LETTER_TYPE, contract_headers
-from schemas.public.topics import COMMANDS, DEAD_LETTERS, EVENTS, OUTCOMES, PUBLISHED, TOPICS, PublicTopic
+from schemas.public.topics import COMMANDS, DEAD_LETTERS, EVENTS, OUTCOMES, PUBLISHED, REFUNDS, TOPICS, PublicTopic
 
 SOURCE = "`schemas/public/`"
 
@@ -283,15 +283,34 @@ def _records() -> list[str]:
         "",
         *fields_table(frame_schema()),
     ]
+    shared: dict[str, dict[str, Any]] = {}
     for topic in TOPICS:
+        lines += [f"## {topic.kind}", ""] if topic.contracts else []
         for name in topic.contracts:
             contract = instruction_contract(name)
             schema = schema_of(contract)
-            lines += [f"## {topic.kind}", "", f"`{contract.name}`: {cell(schema['doc'])}", "", *fields_table(schema)]
-    units = next(
-        field for field in schema_of(instruction_contract("RestockInstruction"))["fields"] if field["name"] == "lines"
-    )
-    return [*lines, "`Units`: " + cell(units["type"]["items"]["doc"]), "", *fields_table(units["type"]["items"])]
+            lines += [f"`{contract.name}`: {cell(schema['doc'])}", "", *fields_table(schema)]
+            inner = [field["type"]["items"] for field in schema["fields"] if "items" in field["type"]]
+            shared |= {each["name"]: each for each in inner}
+        lines += _STOPS if topic.kind == REFUNDS else []
+    for each in shared.values():
+        lines += [f"`{each['name']}`: {cell(each['doc'])}", "", *fields_table(each)]
+    return lines
+
+
+_STOPS = [
+    "Parts of a refund that [wait for a chargeback](money.md#chargebacks) are not instructed. If a refund waits as a",
+    "whole, nothing is written. When the chargeback is closed, the parts that it releases are one instruction for each",
+    "refund, once, with the `instruction_id` `marketplace/order_id/REFUND.VERSION`. `VERSION` is the number of the",
+    "event `ChargebackClosed` in the order's history.",
+    "",
+    "A refund that was withdrawn or given back elsewhere after its instruction has one `RefundStop`, with the",
+    "`instruction_id` `marketplace/order_id/stop-REFUND`. It is behind the instruction in the same partition. What was",
+    "paid before it arrived stays paid. Report it to support, because `ConfirmRefund` is refused by `refund-closed`.",
+    "Select records by `ce_type` or by the schema, because the topic has both kinds. What a lost chargeback took was",
+    "never instructed, and has no `RefundStop`.",
+    "",
+]
 
 
 def _ids() -> list[str]:

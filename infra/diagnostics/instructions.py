@@ -10,10 +10,13 @@ from kafka import TopicPartition
 
 from consumers.ports.journal import Journal
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import Progress, PublicLogUnavailable
 from consumers.ports.views import ViewsError
 from consumers.publishing.public_records import Publisher
+from domain import events as e
 from domain.instants import HOUR, Instant
+from domain.wording import counted
 from infra.addresses.kafka import KafkaAt
 from infra.diagnostics.findings import Finding
 from infra.kafka.kafka_python import connection
@@ -23,6 +26,7 @@ from infra.publishing.earlier_prefixes import other_prefixes
 from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
 from infra.settings import Settings
 from infra.views.opening import existing_views
+from schemas.codec import decode_event
 from schemas.partitioning import partition_of
 from schemas.public.ids import PinnedIds
 from schemas.public.topics import REBILLS, REFUNDS, topic_name
@@ -51,7 +55,7 @@ def check_instructions(
     """Check that every due refund and rebill has its instruction on a topic. ``progress``: by partition. What cannot be
     examined is left out, because another finding reports it."""
     try:
-        due = list(_due(settings, directory, journal))
+        due, held = _due(settings, directory, journal)
     except (LocalStateDamaged, LocalStateUnavailable, ViewsError, FileNotFoundError):
         return
     try:
@@ -77,14 +81,22 @@ def check_instructions(
         yield Finding("instructions", "note", message, "`rescind serve` publishes them")
     if not (missing or never or waiting):
         message = f"{len(due):,} due, each with its instruction on a topic"
+        if held:
+            message += f"; {counted(held, 'refund')} without one, because a chargeback is open"
         yield Finding("instructions", "ok", message)
 
 
-def _due(settings: Settings, directory: Path, journal: Journal) -> Iterator[_Due]:
-    """Refunds and rebills that are due in the views and were instructed by a live command, from local state."""
+def _due(settings: Settings, directory: Path, journal: Journal) -> tuple[list[_Due], int]:
+    """Refunds and rebills that are due in the views and were instructed by a live command, from local state.
+
+    A refund can have several instructions, because parts that waited for a chargeback go out on their own. Also returns
+    the number of refunds of which everything waits for one: these have none.
+    """
+    due: list[_Due] = []
+    held = 0
     views = existing_views(settings.views_at) if settings.views_at.persistent else None
     if views is None:
-        return
+        return due, held
     ids: dict[str, set[str]] = {}
     with closing(views):
         for kind, query in _DUE.items():
@@ -100,11 +112,29 @@ def _due(settings: Settings, directory: Path, journal: Journal) -> Iterator[_Due
                 opened = open_local_state(path, partition, journal.partitions, read_only=True)
                 states[partition] = stack.enter_context(closing(opened.state))
             publisher = Publisher(partition, states[partition], PinnedIds())
+            instructed: set[str] = set()
+            waits: set[str] = set()
             for admitted in states[partition].commits_of(stream):
+                waits |= {f"{REFUNDS}:{stream}/{refund_id}" for refund_id in _waiting_for_chargebacks(admitted, stream)}
                 for record in publisher.records(admitted, {}, stream)[0]:
                     id = dict(record.headers)["ce_id"].decode()
-                    if f"{record.kind}:{id}" in wanted:
-                        yield _Due(record.kind, id, partition, admitted.offset, admitted.commit.recorded_at)
+                    of = f"{record.kind}:{stream}/{id.removeprefix(f'{stream}/').partition('.')[0]}"
+                    if of in wanted and record.kind in _DUE:
+                        instructed.add(of)
+                        due.append(_Due(record.kind, id, partition, admitted.offset, admitted.commit.recorded_at))
+            held += len((waits & wanted) - instructed)
+    return due, held
+
+
+def _waiting_for_chargebacks(admitted: Admitted, stream: str) -> Iterator[str]:
+    """Yield the refunds that a commit made due and of which everything waits for a chargeback."""
+    for part in admitted.commit.streams:
+        for entry in part.events if part.stream == stream and part.kind == "chain" else ():
+            if entry.name == "RefundDue":
+                event = decode_event(entry.name, entry.schema_version, entry.body)
+                assert isinstance(event, e.RefundDue)
+                if event.parts and all(each.waiting for each in event.parts):
+                    yield event.refund_id
 
 
 def _sorted_out(

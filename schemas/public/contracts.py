@@ -20,7 +20,8 @@ EVENT_NAMESPACE: Final = "rescind.order"
 INSTRUCTION_NAMESPACE: Final = "rescind.instructions"
 
 INSTRUCTION_VERSIONS: Final = {
-    "RefundInstruction": 1,
+    "RefundInstruction": 2,
+    "RefundStop": 1,
     "RebillInstruction": 1,
     "CreditMemoInstruction": 1,
     "RestockInstruction": 1,

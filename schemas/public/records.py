@@ -58,14 +58,54 @@ class Instruction:
     issued_at: Instant
 
 
+@dataclass(slots=True)
+class InstructedPart:
+    """The part of a refund that goes back to one payment. ``kind``: refund, or void of authorized money."""
+
+    payment_id: str
+    method: str
+    amount: int
+    kind: str
+
+
+@dataclass(slots=True)
+class InstructedCause:
+    """The amount of a refund that one cause makes due."""
+
+    cause: str
+    amount: int
+
+
+@dataclass(slots=True)
+class InstructedPurpose:
+    """What an amount of a refund is for. ``kind``: line, shipping (of the order), fee, excess, rebill."""
+
+    kind: str
+    line: int | None
+    fee_id: str | None
+    amount: int
+
+
 @dataclass(slots=True, kw_only=True)
 class RefundInstruction(Instruction):
-    """Refund money. ``amount`` is in minor units."""
+    """Refund money. ``amount`` is the sum of ``parts``, ``refund_amount`` the whole refund, both in minor units."""
 
     refund_id: str
     amount: int
     currency: str
     lines: tuple[Units, ...]
+    parts: tuple[InstructedPart, ...]
+    causes: tuple[InstructedCause, ...]
+    purposes: tuple[InstructedPurpose, ...]
+    refund_amount: int
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundStop(Instruction):
+    """Do not pay what is left of a refund. ``reason``: withdrawn or settled_elsewhere."""
+
+    refund_id: str
+    reason: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,14 +184,16 @@ def instruction_body(instruction: Instruction) -> bytes:
     return _CODECS[type(instruction).__name__].encode(instruction)
 
 
+_PARTS: Final = {each.__name__: each for each in (Units, InstructedPart, InstructedCause, InstructedPurpose)}
 _FRAME: Final = compile_schema(frame_schema(), {"OrderEvent": Frame, "Actor": Actor})
 _CODECS: Final = {
     of.__name__: compile_schema(
         schema_of(Contract(f"{INSTRUCTION_NAMESPACE}.{of.__name__}", INSTRUCTION_VERSIONS[of.__name__])),
-        {of.__name__: of, "Units": Units},
+        {of.__name__: of, **_PARTS},
     )
     for of in (
         RefundInstruction,
+        RefundStop,
         RebillInstruction,
         CreditMemoInstruction,
         RestockInstruction,

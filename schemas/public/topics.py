@@ -31,7 +31,10 @@ class PublicTopic:
 TOPICS: Final = (
     PublicTopic(EVENTS, "downstream services", "All events of all orders. Each record has one event."),
     PublicTopic(
-        REFUNDS, "the payment service", "Instructions to refund money. Each is written once.", ("RefundInstruction",)
+        REFUNDS,
+        "the payment service",
+        "Instructions to refund money, and not to refund it after all. Each is written once.",
+        ("RefundInstruction", "RefundStop"),
     ),
     PublicTopic(
         REBILLS,

@@ -23,6 +23,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/how-to/consume-order-events.md").read_text(encoding="utf-8")
 EVENTS, REFUNDS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+TWO_REFUNDS = [
+    "  refund 7000: payment-1 (other)",
+    "  refund 7000: payment-1 (other)",
+    "PO-1: refund-1, 7000 USD minor units",
+    "PO-2: refund-1, 7000 USD minor units",
+]
 DOCUMENT = ROOT / "docs/reference/asyncapi.json"
 
 
@@ -75,10 +81,7 @@ def test_the_payment_service_gives_each_refund_once_also_if_it_forgets_where_it_
     shop: Shop, tmp_path: pathlib.Path
 ) -> None:
     database = str(tmp_path / "refunds.sqlite")
-    assert sorted(printed(REFUNDS, shop, tmp_path, database)) == [
-        "PO-1: refund-1, 7000 USD minor units",
-        "PO-2: refund-1, 7000 USD minor units",
-    ]
+    assert sorted(printed(REFUNDS, shop, tmp_path, database)) == TWO_REFUNDS
     forgetful = REFUNDS.replace('"payments"', '"payments that forgot"')
     assert printed(forgetful, shop, tmp_path, database) == []
 
@@ -88,6 +91,19 @@ def test_the_document_has_the_schema_of_every_record_that_was_published(shop: Sh
     ids = {message["x-schema-id"] for message in messages if "x-schema-id" in message}
     for kind in ("order-events", "refunds", "restock"):
         assert {int.from_bytes(record.value[1:5], "big") for record in shop.seen(kind)} <= ids
+
+
+def test_a_refund_that_was_stopped_is_not_given_if_its_instruction_is_read_only_later(
+    kafka: Kafka, tmp_path: pathlib.Path
+) -> None:
+    shop = opened_shop(kafka, tmp_path)
+    with shop.open() as app:
+        shop.submit(app, "WithdrawRefund", "PO-1", refund_id="refund-1", note="The parcel had left.")
+        wait_until(lambda: len(shop.seen("refunds")) == 3)
+    database = str(tmp_path / "refunds.sqlite")
+    older = older_document(tmp_path, "RefundInstruction.2")
+    assert printed(REFUNDS, shop, tmp_path, database, document=older) == []
+    assert printed(REFUNDS, shop, tmp_path, database) == [TWO_REFUNDS[-1], TWO_REFUNDS[0]]
 
 
 def older_document(place: pathlib.Path, *unknown: str) -> pathlib.Path:
@@ -122,13 +138,10 @@ def test_an_instruction_of_an_unknown_schema_is_stored_and_carried_out_once_it_i
     shop: Shop, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     database, refunds = str(tmp_path / "refunds.sqlite"), REFUNDS.replace('"payments"', '"payments later"')
-    older = older_document(tmp_path, "RefundInstruction.1")
+    older = older_document(tmp_path, "RefundInstruction.2")
     assert printed(refunds, shop, tmp_path, database, document=older) == []
-    assert capfd.readouterr().err.count("stored for later: schema 1 is not in") == 2
-    assert sorted(printed(refunds, shop, tmp_path, database)) == [
-        "PO-1: refund-1, 7000 USD minor units",
-        "PO-2: refund-1, 7000 USD minor units",
-    ]
+    assert capfd.readouterr().err.count("stored for later: schema 6 is not in") == 2
+    assert sorted(printed(refunds, shop, tmp_path, database)) == TWO_REFUNDS
     assert printed(refunds, shop, tmp_path, database) == []
 
 

@@ -176,3 +176,26 @@ def test_the_doctor_names_instructions_that_are_due_and_on_no_topic(
     state, message = instructions(capsys)
     assert (state, "missing on the topics" in message, "acme/PO-3/refund-1" in message) == ("wrong", True, True)
     assert "PO-1" not in message, "it is on the topic of the old prefix"
+
+
+def test_the_doctor_knows_refunds_that_wait_for_a_chargeback_and_those_that_were_withdrawn(
+    under: Under, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = under("a")
+    published(shop, "PO-1")
+    with shop.open() as app:
+        shop.submit(app, "WithdrawRefund", "PO-1", refund_id="refund-1", note="The parcel had left.")
+        lines = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
+        parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+        shop.submit(app, "PlaceOrder", "PO-2", lines=lines, **parties)
+        shop.submit(app, "OpenChargeback", "PO-2", payment_id="payment-1", amount="100.00")
+        shop.submit(app, "CancelLines", "PO-2", actor="seller", reason="out_of_stock")
+        assert app.views is not None and app.views.catch_up(30)
+        wait_until(lambda: len(shop.keys("refunds")) == 2)
+    waits = "0 due, each with its instruction on a topic; 1 refund without one, because a chargeback is open"
+    assert instructions(capsys) == ("ok", waits)
+    with shop.open() as app:
+        shop.submit(app, "CloseChargeback", "PO-2", payment_id="payment-1", outcome="won")
+        assert app.views is not None and app.views.catch_up(30)
+        wait_until(lambda: shop.keys("refunds") == ["acme/PO-1", "acme/PO-1", "acme/PO-2"])
+    assert instructions(capsys) == ("ok", "1 due, each with its instruction on a topic")

@@ -115,6 +115,10 @@ def test_a_refund_that_is_due_is_one_instruction_with_all_that_paying_needs(part
         "amount": 7000,
         "currency": "USD",
         "lines": [{"line": 1, "sku": "A-1", "quantity": 7}],
+        "parts": [{"payment_id": "payment-1", "method": "other", "amount": 7000, "kind": "refund"}],
+        "causes": [{"cause": "fill_or_kill", "amount": 7000}],
+        "purposes": [{"kind": "line", "line": 1, "fee_id": None, "amount": 7000}],
+        "refund_amount": 7000,
     }
 
 

@@ -43,7 +43,7 @@ def test_no_file_defines_two_types_and_each_names_only_those_before_it() -> None
 
 
 def one_of_every_kind() -> list[PublicRecord]:
-    """The public records of an order that has an instruction of every kind."""
+    """The public records of two orders that have an instruction of every kind."""
     history = History()
     history.place()
     history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
@@ -55,6 +55,9 @@ def one_of_every_kind() -> list[PublicRecord]:
     history.send("Rebill", at="2026-03-03T13:00:00Z")
     history.send("ConfirmRebill", at="2026-03-03T14:00:00Z", rebill_id="rebill-1")
     history.send("IssueCreditMemo", at="2026-03-03T15:00:00Z", memo_id="m-1", rebill_id="rebill-1")
+    history.place("PO-2")
+    history.send("CancelLines", "PO-2", "2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
+    history.send("WithdrawRefund", "PO-2", "2026-03-03T11:00:00Z", refund_id="refund-1", note="It was on its way.")
     return public_records(history)
 
 
