@@ -76,11 +76,11 @@ def test_a_position_is_stored_per_log_and_partition(views: DatabaseViews, open_v
     ids=["start", "ordinal", "hash", "letters"],
 )
 def test_a_batch_on_another_position_changes_nothing(views: DatabaseViews, open_views: Open, before: Position) -> None:
-    views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 2, 3, 4, 5, 6)))
+    views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 2, 3, 4, 5, 6, 7)))
 
     with pytest.raises(PositionMoved):
         open_views().apply(
-            Batch("journal", 0, before, SECOND._replace(ordinal=99), sums("2026-03-02", 1, 0, 0, 0, 0, 0))
+            Batch("journal", 0, before, SECOND._replace(ordinal=99), sums("2026-03-02", 1, 0, 0, 0, 0, 0, 0))
         )
 
     assert views.position("journal", 0) == FIRST
@@ -88,11 +88,11 @@ def test_a_batch_on_another_position_changes_nothing(views: DatabaseViews, open_
 
 
 def test_sums_are_added_to_the_stored_values(views: DatabaseViews) -> None:
-    views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 4, 0, 0, 0, 4500)))
-    views.apply(Batch("journal", 1, START, FIRST, sums("2026-03-02", 1, 0, 1, 0, 0, 500)))
+    views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 4, 0, 0, 0, 0, 4500)))
+    views.apply(Batch("journal", 1, START, FIRST, sums("2026-03-02", 1, 0, 1, 0, 0, 0, 500)))
 
     [row] = views.seller_daily("acme", "s-1", "2026-03-02", "2026-03-02")
-    assert list(row.values()) == ["acme", "s-1", "2026-03-02", "USD", 2, 2, 4, 1, 0, 0, 5000]
+    assert list(row.values()) == ["acme", "s-1", "2026-03-02", "USD", 2, 2, 4, 1, 0, 0, 0, 5000]
 
 
 def test_rows_of_an_owner_that_are_not_written_again_are_deleted(views: DatabaseViews) -> None:
@@ -108,15 +108,15 @@ def test_rows_of_an_owner_that_are_not_written_again_are_deleted(views: Database
 def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(
     views: DatabaseViews, wrong: object
 ) -> None:
-    changes = sums("2026-03-02", 1, 0, 0, 0, 0, 0)
-    changes.add(SELLER_DAILY, ("acme", "s-1", "2026-03-03", "USD", 2), (wrong, 0, 0, 0, 0, 0))  # type: ignore[arg-type]
+    changes = sums("2026-03-02", 1, 0, 0, 0, 0, 0, 0)
+    changes.add(SELLER_DAILY, ("acme", "s-1", "2026-03-03", "USD", 2), (wrong, 0, 0, 0, 0, 0, 0))  # type: ignore[arg-type]
 
     with pytest.raises(RowsRefused):
         views.apply(Batch("journal", 0, START, FIRST, changes))
 
     assert views.position("journal", 0) == START
     assert days(views) == {}
-    views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 0, 0, 0, 0, 0)))
+    views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 0, 0, 0, 0, 0, 0)))
     assert days(views) == {"2026-03-02": 1}
 
 
@@ -202,7 +202,7 @@ def test_cleared_views_are_as_new(views: DatabaseViews) -> None:
     for table in (*TABLES, *BOOKKEEPING):
         assert views.query(f"SELECT * FROM {table.name}", ()) == []
     project(made, views)
-    assert len(views.query(f"SELECT * FROM {ORDERS.name}", ())) == 12
+    assert len(views.query(f"SELECT * FROM {ORDERS.name}", ())) == 13
     assert len(views.query(f"SELECT * FROM {AUDIT_TRAIL.name}", ())) == sum(
         log.state.next_position for log in made.logs
     )

@@ -96,6 +96,7 @@ def test_supports_cancellation_counts_as_the_sellers_only_for_a_sellers_reason()
         "orders_placed": 1,
         "lines_placed": 4,
         "lines_canceled_by_seller": 1,
+        "lines_canceled_by_marketplace": 1,
         "refund_minor": 5000,
     }
 
