@@ -146,7 +146,10 @@ def steps(draw: st.DrawFn) -> tuple[CommandForm, str, dict[str, Any]]:
 def test_any_walk_over_all_paths_gets_described_answers_and_money_that_adds_up(
     http: Http, walk: list[tuple[CommandForm, str, dict[str, Any]]], paid: bool
 ) -> None:
-    extra: dict[str, Any] = {"shipping": "10.00", "fees": [{"fee_id": "f1", "amount": "10.00", "refundable": "with-order"}]}
+    extra: dict[str, Any] = {
+        "shipping": "10.00",
+        "fees": [{"fee_id": "f1", "amount": "10.00", "refundable": "with-order"}],
+    }
     lines = [{"line": line, "sku": f"A-{line}", "quantity": 4, "unit_price": "10.00"} for line in (1, 2)]
     order = http.place(policy="general-store@2", paid=paid, lines=lines, **extra)
     for form, path, body in walk:
