@@ -27,7 +27,8 @@ def _cancellation(body: Body) -> str:
 
 
 def _refund(body: Body) -> str:
-    return "ConfirmRefund" if "refund_id" in body else "RecordOtherRefund"
+    """With an amount, a refund that was made elsewhere, also one that settles a due refund."""
+    return "RecordOtherRefund" if "amount" in body else "ConfirmRefund"
 
 
 def _step(path: str, command: str, summary: str, field: str | None = None) -> CommandForm:
@@ -64,6 +65,11 @@ SHIPPING: Final = (
     _step("/ship-by", "ReviseShipBy", "Change the ship-by; a later one is a proposal to the buyer"),
     _step("/shipments", "Ship", "Record a shipping notice; without lines it ships everything open"),
     _step("/shipments/{shipment_id}/void", "VoidShipment", "Void a shipping notice that was a mistake"),
+    _step(
+        "/shipments/{shipment_id}/undelivered",
+        "ReportUndelivered",
+        "Report that shipped units did not reach the buyer: lost, damaged in transit, returned to sender, or refused",
+    ),
     CommandForm(
         "/tracking",
         ("StartTracking", "TrackingMoved", "Deliver"),
@@ -73,15 +79,23 @@ SHIPPING: Final = (
 )
 
 MONEY: Final = (
-    _step("/payments", "ConfirmPayment", "Record a payment"),
+    _step("/payments", "ConfirmPayment", "Record a payment, captured or authorized"),
+    _step("/payments/{payment_id}/capture", "CapturePayment", "Record that authorized money was captured"),
+    _step("/payments/{payment_id}/release", "ReleasePayment", "Record that an authorization lapsed"),
+    _step(
+        "/payments/{payment_id}/chargeback", "OpenChargeback", "Record that the buyer's bank demands the payment back"
+    ),
+    _step("/payments/{payment_id}/chargeback/close", "CloseChargeback", "Record how the chargeback ended"),
     CommandForm(
         "/refunds",
-        ("RecordOtherRefund", "ConfirmRefund", "FailRefund"),
-        "Record a refund: outside a cancellation (amount), or a due one (refund_id)",
+        ("RecordOtherRefund", "ConfirmRefund", "FailRefund", "WithdrawRefund"),
+        "With amount: record a refund that was made elsewhere (with refund_id, it settles that one); without amount: "
+        "confirm a due refund; with the command's name, any step of a refund",
         _refund,
     ),
-    _step("/refunds/{refund_id}/confirm", "ConfirmRefund", "Confirm that a due refund was paid"),
-    _step("/refunds/{refund_id}/fail", "FailRefund", "Report that a refund failed; it stays due"),
+    _step("/refunds/{refund_id}/confirm", "ConfirmRefund", "Confirm that a due refund was paid, or its part"),
+    _step("/refunds/{refund_id}/fail", "FailRefund", "Report that a refund failed, also later; it is due again"),
+    _step("/refunds/{refund_id}/withdraw", "WithdrawRefund", "Withdraw a refund that was instructed by mistake"),
 )
 
 MESSAGING: Final = (
@@ -94,7 +108,7 @@ MESSAGING: Final = (
 RETURNS: Final = (
     CommandForm(
         "/returns",
-        ("RequestReturn", "AcceptReturn", "StartReturn", "ReturnReceived"),
+        ("RequestReturn", "AcceptReturn", "StartReturn", "ReturnReceived", "WithdrawReturn", "CloseReturn"),
         "Request a return; with the command's name, a later step of one",
     ),
     _step(
@@ -103,7 +117,9 @@ RETURNS: Final = (
         "Accept a return as the seller, by the id of the return, its case or its request",
     ),
     _step("/returns/{about}/start", "StartReturn", "Report that the returned parcel is on its way"),
-    _step("/returns/{about}/receive", "ReturnReceived", "Report that the return has arrived"),
+    _step("/returns/{about}/receive", "ReturnReceived", "Report that the return has arrived, all of it or lines"),
+    _step("/returns/{about}/withdraw", "WithdrawReturn", "Withdraw a return before anything of it was sent"),
+    _step("/returns/{about}/close", "CloseReturn", "Close a return whose parcel does not come, with or without refund"),
 )
 
 SHIPPED_AFTER_CANCEL: Final = (

@@ -26,6 +26,8 @@ def body(preview: Preview) -> dict[str, Any]:
             "cancels": _listed(preview.cancels),
             "asks": _listed(preview.asks),
             "returns": _listed(preview.returns),
+            "undelivered": _listed(preview.loses),
+            "withdrawn": _listed(preview.frees),
         }
     return {**found, "sentence": preview.sentence()}
 

@@ -15,8 +15,8 @@ from infra.api.command_schema import definitions
 from infra.api.forms import CommandForm
 from infra.api.paths import ABOUT_SUBJECTS, PATHS, SUBJECTS
 from infra.documents.words import STATUS
-
-Schema = dict[str, Any]
+from infra.http.order_schemas import ORDER_COMPONENTS
+from infra.http.schema_parts import INSTANT, INTEGER, MINOR, STRING, Schema, array, obj, or_null, ref, text
 
 DESCRIPTION: Final = (
     "Orders and their cancellations, with the reason for every decision. The body of a write is a command without the "
@@ -25,57 +25,18 @@ DESCRIPTION: Final = (
 )
 
 
-def _text(description: str, **more: Any) -> Schema:
-    return {"type": "string", "description": description, **more}
-
-
-def _object(description: str, properties: dict[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "description": description, "properties": properties, "required": required}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _list(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
-
-
-INSTANT: Final = {"type": "string", "format": "date-time"}
-MINOR: Final = {"type": "integer", "description": "Minor units of the order's currency."}
-STRING: Final = {"type": "string"}
-INTEGER: Final = {"type": "integer"}
-
-_ORDER_KEYS: Final[dict[str, Schema]] = {
-    "order_id": STRING,
-    "po_number": STRING,
-    "checkout_id": _or_null(STRING),
-    "seller_id": STRING,
-    "buyer_id": STRING,
-    "currency": STRING,
-    "status": STRING,
-    "attention": _list(STRING),
-    "version": INTEGER,
-}
-"""Keys that an order has in a list, and alone."""
-
 COMPONENTS: Final[dict[str, Schema]] = {
-    "PolicyRef": _object("A policy document.", {"id": STRING, "version": INTEGER, "sha256": STRING}),
-    "LineQuantity": _object("Units of a line.", {"line": INTEGER, "quantity": INTEGER}),
-    "Instead": _object(
+    "PolicyRef": obj("A policy document.", {"id": STRING, "version": INTEGER, "sha256": STRING}),
+    "LineQuantity": obj("Units of a line.", {"line": INTEGER, "quantity": INTEGER}),
+    "Instead": obj(
         "An alternative: what can be done instead.",
         {
             "option": STRING,
             "text": STRING,
-            "until": _or_null(INSTANT),
-            "href": _text("The path of this API that does it."),
-            "page": _text("The order's page."),
-            "contact": _or_null(_text("How to reach the marketplace; with the option contact.")),
+            "until": or_null(INSTANT),
+            "href": text("The path of this API that does it."),
+            "page": text("The order's page."),
+            "contact": or_null(text("How to reach the marketplace; with the option contact.")),
             "reference": {
                 "type": "object",
                 "description": "The numbers to name when contacting the marketplace.",
@@ -84,21 +45,21 @@ COMPONENTS: Final[dict[str, Schema]] = {
         },
         optional=("href", "page", "contact", "reference", "replaces"),
     ),
-    "Verdict": _object(
+    "Verdict": obj(
         "The decision of the rules, with its reason.",
         {
             "action": STRING,
             "allowed": {"type": "boolean"},
             "outcome": {"enum": ["granted", "offer_alternatives", "ask_seller", "refused"]},
             "rule": STRING,
-            "policy": _ref("PolicyRef"),
+            "policy": ref("PolicyRef"),
             "inputs": {"type": "object"},
             "because": STRING,
-            "instead": _list(_ref("Instead")),
-            "next_change_at": _or_null(INSTANT),
+            "instead": array(ref("Instead")),
+            "next_change_at": or_null(INSTANT),
         },
     ),
-    "Event": _object(
+    "Event": obj(
         "An event with its position in the log.",
         {
             "partition": INTEGER,
@@ -108,101 +69,65 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "event": STRING,
             "occurred_at": INSTANT,
             "recorded_at": INSTANT,
-            "actor": _or_null(_object("Who recorded it.", {"kind": STRING, "id": STRING})),
+            "actor": or_null(obj("Who recorded it.", {"kind": STRING, "id": STRING})),
             "commit": STRING,
-            "data": _or_null({"type": "object"}),
+            "data": or_null({"type": "object"}),
         },
     ),
-    "Order": _object(
-        "An order and its current state.",
-        {
-            "marketplace": STRING,
-            **_ORDER_KEYS,
-            "policy": _ref("PolicyRef"),
-            "placed_at": INSTANT,
-            "lines": _list({"type": "object"}),
-            "money": {"type": "object", "additionalProperties": MINOR},
-            "requests": _list({"type": "object"}),
-            "refunds": _list({"type": "object"}),
-            "shipments": _list({"type": "object"}),
-            "deadlines": _list({"type": "object"}),
-            "head": _or_null(STRING),
-            "at": INSTANT,
-            "stale": {"type": "boolean"},
-        },
-        optional=("stale",),
-    ),
-    "OrderSummary": _object(
-        "An order in a list.",
-        {
-            **_ORDER_KEYS,
-            "placed_at": INSTANT,
-            "ship_by": _or_null(INSTANT),
-            "total_minor": MINOR,
-            "open": INTEGER,
-            "shipped": INTEGER,
-            "canceled": INTEGER,
-        },
-    ),
-    "OrderList": _object(
-        "A page of orders, newest first.",
-        {
-            "orders": _list(_ref("OrderSummary")),
-            "next": _or_null(_text("Value of after for the next page; null on the last one.")),
-            "stale": {"type": "boolean"},
-        },
-        optional=("stale",),
-    ),
-    "Accepted": _object(
+    **ORDER_COMPONENTS,
+    "Accepted": obj(
         "The result of an accepted command; without events if it changed nothing.",
         {
             "outcome": {"enum": ["accepted", "duplicate"]},
-            "events": _list(_ref("Event")),
-            "verdict": _or_null(_ref("Verdict")),
-            "order": _or_null(_ref("Order")),
+            "events": array(ref("Event")),
+            "verdict": or_null(ref("Verdict")),
+            "order": or_null(ref("Order")),
         },
     ),
-    "Preview": _object(
+    "Preview": obj(
         "What a command would do now. A preview changes nothing.",
         {
-            "confirmation": _or_null(
-                _text("Send it with the command to confirm exactly this; null if the command would be refused.")
+            "confirmation": or_null(
+                text("Send it with the command to confirm exactly this; null if the command would be refused.")
             ),
             "version": INTEGER,
-            "lines": _list(_ref("LineQuantity")),
+            "lines": array(ref("LineQuantity")),
             "refund_minor": MINOR,
             "currency": STRING,
-            "verdict": _or_null(_ref("Verdict")),
+            "verdict": or_null(ref("Verdict")),
             "sentence": STRING,
-            "ships": _list(_ref("LineQuantity")),
-            "kills": _list(_ref("LineQuantity")),
-            "stop": _list(
+            "ships": array(ref("LineQuantity")),
+            "kills": array(ref("LineQuantity")),
+            "stop": array(
                 {"type": "object", "description": "An open cancellation request about units that would ship."}
             ),
-            "cancels": _list(_ref("LineQuantity")),
-            "asks": _list(_ref("LineQuantity")),
-            "returns": _list(_ref("LineQuantity")),
-            "standing": _list(STRING),
+            "cancels": array(ref("LineQuantity")),
+            "asks": array(ref("LineQuantity")),
+            "returns": array(ref("LineQuantity")),
+            "undelivered": array(ref("LineQuantity")),
+            "withdrawn": array(ref("LineQuantity")),
+            "standing": array(STRING),
         },
-        optional=("ships", "kills", "stop", "cancels", "asks", "returns"),
+        optional=("ships", "kills", "stop", "cancels", "asks", "returns", "undelivered", "withdrawn"),
     ),
-    "Problem": _object(
+    "Problem": obj(
         "Problem details (RFC 9457). A rule's refusal has rule, policy, because, next_change_at and instead.",
         {
             "type": STRING,
             "title": STRING,
             "status": INTEGER,
             "detail": STRING,
-            "rule": _text("The rule's id, or form if the input is malformed."),
-            "pointer": _or_null(_text("The wrong field, as a JSON pointer.")),
-            "instance": _text("Of an internal error: its reference in the server's log."),
-            "policy": _or_null(_ref("PolicyRef")),
+            "rule": text("The rule's id, or form if the input is malformed."),
+            "pointer": or_null(text("The wrong field, as a JSON pointer.")),
+            "instance": text("Of an internal error: its reference in the server's log."),
+            "policy": or_null(ref("PolicyRef")),
             "because": STRING,
-            "next_change_at": _or_null(INSTANT),
-            "instead": _list(_ref("Instead")),
-            "preview": _ref("Preview"),
+            "next_change_at": or_null(INSTANT),
+            "instead": array(ref("Instead")),
+            "inputs": {"type": "object", "description": "What the rule looked at."},
+            "preview": ref("Preview"),
             "version": INTEGER,
-            "nearest": _text("Of an unknown marketplace: the most similar known name."),
+            "nearest": text("Of an unknown marketplace: the most similar known name."),
         },
         optional=(
             "nearest",
@@ -213,6 +138,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "because",
             "next_change_at",
             "instead",
+            "inputs",
             "preview",
             "version",
         ),
@@ -277,7 +203,7 @@ LIST: Final[Schema] = {
 
 
 def _answer(description: str, schema: str, media_type: str = "application/json") -> Schema:
-    return {"description": description, "content": {media_type: {"schema": _ref(schema)}}}
+    return {"description": description, "content": {media_type: {"schema": ref(schema)}}}
 
 
 def _problem(description: str) -> Schema:
@@ -310,12 +236,12 @@ SEND_ANSWERS: Final[dict[int | str, Schema]] = {
 }
 
 
-CONTACT: Final = _object(
+CONTACT: Final = obj(
     "The contact of a buyer or seller.",
     {
-        "address": _text("One plain mail address."),
-        "name": _or_null(_text("The name in the greeting; at most 200 characters.")),
-        "language": _text("en or de; default en."),
+        "address": text("One plain mail address."),
+        "name": or_null(text("The name in the greeting; at most 200 characters.")),
+        "language": text("en or de; default en."),
     },
     optional=("name", "language"),
 )
@@ -355,7 +281,7 @@ HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
         "description": "Ready. `trouble` names background loops with a problem and why; `since` says since when.",
         "content": {
             "application/json": {
-                "schema": _object(
+                "schema": obj(
                     "The state of this process.",
                     {"status": STRING, "trouble": {"type": "object"}, "since": {"type": "object"}},
                     optional=("trouble", "since"),
@@ -398,7 +324,7 @@ def write(form: CommandForm, *, preview: bool, below_order: bool) -> Schema:
     headers = [] if preview else [KEY, IF_MATCH]
     parameters = [*(ORDER if below_order else MARKETPLACE), *_in_path(form.path), *headers]
     names = form.commands or tuple(COMMANDS)
-    bodies = [_ref(body_name(name, form)) for name in names if form.commands or name not in ABOUT_SUBJECTS]
+    bodies = [ref(body_name(name, form)) for name in names if form.commands or name not in ABOUT_SUBJECTS]
     schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
     content = {"application/json": {"schema": schema}}
     if names == ("AttachEvidence",):
@@ -406,7 +332,7 @@ def write(form: CommandForm, *, preview: bool, below_order: bool) -> Schema:
     return {"parameters": parameters, "requestBody": {"required": True, "content": content}}
 
 
-_WITH_FILE: Final = _object(
+_WITH_FILE: Final = obj(
     "The command's fields as text (actor as JSON) and the file; its hash, media type and size may be left out.",
     {
         "file": {"type": "string", "format": "binary", "description": "JPEG, PNG or PDF, at most 1,750,000 bytes."},
@@ -434,19 +360,19 @@ def operation_id(method: str, path: str) -> str:
 def _bodies() -> dict[str, Schema]:
     """Return every command's body: for its named form, for a step's path, and complete."""
     names, defined = definitions()
-    text = {name: _moved(schema) for name, schema in defined.items()}
-    found: dict[str, Schema] = {name: schema for name, schema in text.items() if name not in names}
+    moved = {name: _moved(schema) for name, schema in defined.items()}
+    found: dict[str, Schema] = {name: schema for name, schema in moved.items() if name not in names}
     for name in names:
         claims = COMMANDS[name].CLAIMS
         elsewhere = ("marketplace", "order_id", *(("subject",) if name in ABOUT_SUBJECTS else ()))
-        found[f"{name}Whole"] = _without(text[name], elsewhere, ("command_id", claims))
+        found[f"{name}Whole"] = _without(moved[name], elsewhere, ("command_id", claims))
         of_path = ("marketplace",) if name == "PlaceOrder" else ("marketplace", "order_id")
-        found[f"{name}Body"] = _without(text[name], of_path, ("command", "command_id", claims))
+        found[f"{name}Body"] = _without(moved[name], of_path, ("command", "command_id", claims))
     for form in (*PATHS, *SUBJECTS):
         for name in form.commands if form.in_path and not form.path.endswith("/commands") else ():
             in_path = tuple(form.in_path.values()) if form.in_path else ()
             gone = ("marketplace", "order_id", *in_path)
-            found[body_name(name, form)] = _without(text[name], gone, ("command", "command_id", COMMANDS[name].CLAIMS))
+            found[body_name(name, form)] = _without(moved[name], gone, ("command", "command_id", COMMANDS[name].CLAIMS))
     return found
 
 

@@ -118,4 +118,4 @@ def test_every_path_has_its_ids_escaped_and_its_query_looked_at() -> None:
     found = [route for route in every if "{" in getattr(route, "path", "") and route.path != "/{name}"]  # static files
     assert found
     for route in found:
-        assert getattr(route.endpoint, "__qualname__", "") == "asked.<locals>.take", route.path
+        assert getattr(route.endpoint, "__qualname__", "") == "with_known_query.<locals>.take", route.path
