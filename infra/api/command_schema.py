@@ -22,6 +22,9 @@ SELECTION: Final[Schema] = {
     "description": "Line numbers or lines with a quantity; each line at most once. Without it: all lines.",
     "items": {"anyOf": [{"$ref": "#/$defs/LineNumber"}, {"$ref": "#/$defs/Pick"}]},
 }
+RECEIVED: Final = (
+    "Line numbers or lines with quantity and condition; each line at most once per condition. Without it: all lines."
+)
 LINE_NUMBER: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 
 
@@ -45,7 +48,10 @@ class FormSchema(GenerateJsonSchema):
                     "description": "Free text; it is stored in the vault.",
                 }
             case "_picks":
-                self.generate_inner(schema["schema"])  # so that Pick gets its definition
+                inner = self.generate_inner(schema["schema"])  # so that Pick or Received gets its definition
+                of_lines = {"anyOf": [SELECTION["items"]["anyOf"][0], inner["items"]]}
+                if "Received" in inner["items"]["$ref"]:
+                    return {**SELECTION, "description": RECEIVED, "items": of_lines}
                 return SELECTION
             case "_picks_or_none":
                 self.generate_inner(schema["schema"])

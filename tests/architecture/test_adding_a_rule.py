@@ -42,9 +42,9 @@ def add_a_version(place: pathlib.Path) -> None:
 
 
 def blocks(place: pathlib.Path) -> list[str]:
-    """Return the page's blocks. Where they say version 2 of the preset, they say its next version in this copy."""
+    """Return the page's blocks. Where they say version 3 of the preset, they say its next version in this copy."""
     number = versions(place)[-1] + 1
-    return [re.sub(r"(big-box[.@]|^version = )2\b", rf"\g<1>{number}", block, flags=re.MULTILINE) for block in BLOCKS]
+    return [re.sub(r"(big-box[.@]|^version = )3\b", rf"\g<1>{number}", block, flags=re.MULTILINE) for block in BLOCKS]
 
 
 def add(block: str, place: pathlib.Path) -> str:
