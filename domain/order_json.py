@@ -8,7 +8,7 @@ from typing import Any
 from domain.deadlines import live, number
 from domain.events import PlacedFee
 from domain.instants import Instant, format_instant
-from domain.order import Line, Order, Payment, Refund, Request, Return, Shipment
+from domain.order import Line, Order, Part, Payment, Refund, Request, Return, Shipment
 
 
 def status(order: Order) -> str:
@@ -65,6 +65,17 @@ def money(order: Order) -> dict[str, int]:
     }
 
 
+def shown_part(part: Part) -> dict[str, Any]:
+    """Return a part of a refund, as orders and tables show it."""
+    return {
+        "payment_id": part.payment_id,
+        "method": part.method,
+        "amount_minor": part.amount,
+        "kind": part.kind,
+        "waiting": part.waiting,
+    }
+
+
 def _refund(refund: Refund) -> dict[str, Any]:
     return {
         "refund_id": refund.refund_id,
@@ -72,16 +83,7 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "status": refund.status,
         "failed": refund.failed,
         "waiting": refund.waiting,
-        "parts": [
-            {
-                "payment_id": part.payment_id,
-                "method": part.method,
-                "amount_minor": part.amount,
-                "kind": part.kind,
-                "waiting": part.waiting,
-            }
-            for part in refund.parts
-        ],
+        "parts": [shown_part(part) for part in refund.parts],
         "causes": [{"cause": each.cause, "amount_minor": each.amount} for each in refund.causes],
     }
 

@@ -22,25 +22,27 @@ def after_delivery_rows(order: Order) -> Iterator[tuple[Table, list[Row]]]:
 
 def return_rows(order: Order) -> list[Row]:
     return [
-        (
-            order.marketplace,
-            order.order_id,
-            back.return_id,
-            order.terms.seller_id,
-            back.about,
-            back.reason,
-            quantities(back.lines),
-            back.postage,
-            back.refund,
-            back.status,
-            int(back.accepted),
-            int(back.refunded),
-            back.condition,
-            back.carrier,
-            back.tracking_number,
-            back.opened_at,
-            back.delivered_at,
-            back.ended_at,
+        RETURNS.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            return_id=back.return_id,
+            seller_id=order.terms.seller_id,
+            about=back.about,
+            reason=back.reason,
+            lines=quantities(back.lines),
+            received=quantities(back.received),
+            postage=back.postage,
+            refund=back.refund,
+            status=back.shown_status,
+            accepted=int(back.accepted),
+            refunded=int(back.refunded),
+            condition=back.condition,
+            carrier=back.carrier,
+            tracking_number=back.tracking_number,
+            opened_at=back.opened_at,
+            ship_by=back.ship_by,
+            delivered_at=back.delivered_at,
+            ended_at=back.ended_at,
         )
         for back in order.returns.values()
     ]

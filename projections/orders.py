@@ -9,8 +9,9 @@ from domain.money import exponent
 from domain.order import Order
 from domain.order_json import attention, money, status
 from projections.after_delivery import after_delivery_rows
+from projections.money import money_rows
 from projections.quantities import quantities
-from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REBILLS, REFUNDS, REQUESTS, SHIPMENTS, Row, Table
+from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REQUESTS, SHIPMENTS, Row, Table
 
 
 def state_rows(order: Order, partition: int, *, unreadable: bool = False) -> Iterator[tuple[Table, list[Row]]]:
@@ -23,12 +24,9 @@ def state_rows(order: Order, partition: int, *, unreadable: bool = False) -> Ite
     yield ORDER_LINES, line_rows(order)
     if order.requests:
         yield REQUESTS, request_rows(order)
-    if order.refunds:
-        yield REFUNDS, refund_rows(order)
+    yield from money_rows(order)
     if order.shipments:
         yield SHIPMENTS, shipment_rows(order)
-    if order.rebills:
-        yield REBILLS, rebill_rows(order)
     if order.returns or order.cases or order.disputes or order.dismissed:
         yield from after_delivery_rows(order)
     yield DEADLINES, deadlines
@@ -71,7 +69,7 @@ def order_row(order: Order, partition: int, deadlines: list[Row], unreadable: bo
         paid_minor=amounts["paid_minor"],
         refund_due_minor=amounts["refund_due_minor"],
         refunded_minor=amounts["refunded_minor"],
-        other_refunds_minor=order.other_refunds_in_all,
+        other_refunds_minor=amounts["other_refunds_minor"],
         kept_minor=amounts["kept_minor"],
         open_units=opened,
         shipped_units=shipped,
@@ -106,10 +104,14 @@ def line_rows(order: Order) -> list[Row]:
             returned=line.returned,
             rebilled=line.rebilled,
             delivered=line.delivered,
+            undelivered=line.undelivered,
+            part_of=line.part_of,
             currency=currency,
             currency_exponent=decimals,
             goods_minor=line.goods,
             tax_minor=line.tax,
+            shipping_minor=line.shipping,
+            shipping_tax_minor=line.shipping_tax,
         )
         for line in order.lines.values()
     ]
@@ -134,48 +136,6 @@ def request_rows(order: Order) -> list[Row]:
             awaits=order.awaits(request),
         )
         for request in order.requests.values()
-    ]
-
-
-def refund_rows(order: Order) -> list[Row]:
-    terms = order.terms
-    return [
-        REFUNDS.row(
-            marketplace=order.marketplace,
-            order_id=order.order_id,
-            refund_id=refund.refund_id,
-            seller_id=terms.seller_id,
-            currency=terms.currency,
-            currency_exponent=exponent(terms.currency),
-            amount_minor=refund.amount,
-            status=refund.status,
-            failed=int(refund.failed),
-            due_at=refund.due_at,
-            confirmed_at=refund.confirmed_at,
-        )
-        for refund in order.refunds.values()
-    ]
-
-
-def rebill_rows(order: Order) -> list[Row]:
-    terms = order.terms
-    return [
-        REBILLS.row(
-            marketplace=order.marketplace,
-            order_id=order.order_id,
-            rebill_id=rebill.rebill_id,
-            seller_id=terms.seller_id,
-            currency=terms.currency,
-            currency_exponent=exponent(terms.currency),
-            amount_minor=rebill.amount,
-            lines=quantities(rebill.lines),
-            status=rebill.status,
-            failed=int(rebill.failed),
-            memo_id=rebill.memo_id,
-            due_at=rebill.due_at,
-            confirmed_at=rebill.confirmed_at,
-        )
-        for rebill in order.rebills.values()
     ]
 
 

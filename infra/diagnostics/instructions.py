@@ -30,7 +30,7 @@ from schemas.public.topics import REBILLS, REFUNDS, topic_name
 NAMED: Final = 10
 """The most instructions that a finding names."""
 _DUE: Final = {
-    REFUNDS: "SELECT marketplace, order_id, refund_id AS id FROM refunds WHERE status = 'due'",
+    REFUNDS: "SELECT marketplace, order_id, refund_id AS id FROM refunds WHERE status = 'due' AND in_flight_minor > 0",
     REBILLS: "SELECT marketplace, order_id, rebill_id AS id FROM rebills WHERE status = 'due'",
 }
 

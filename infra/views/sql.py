@@ -82,6 +82,8 @@ def insert(table: Table, rows: str | None = None) -> str:
             return f"{conflict} UPDATE SET {sums}"
         case "state":
             free = [column.name for column in table.columns[table.key :] if not column.fixed]
+            if not free:
+                return f"{conflict} NOTHING"
             return f"{conflict} UPDATE SET {', '.join(f'{_quoted(n)} = excluded.{_quoted(n)}' for n in free)}"
 
 

@@ -14,7 +14,7 @@ from projections.tables.after_delivery import CASES, DISPUTES, EVIDENCE, RETURNS
 from projections.tables.bookkeeping import DEAD_LETTERS, POSITIONS
 from projections.tables.canceling import CANCELLATIONS, REQUESTS
 from projections.tables.history import AUDIT_TRAIL, MESSAGES, POLICIES
-from projections.tables.money import CREDIT_MEMOS, REBILLS, REFUNDS
+from projections.tables.money import CREDIT_MEMOS, FEES, OTHER_REFUNDS, PAYMENTS, REBILLS, REFUNDS
 from projections.tables.notifications import NOTIFICATIONS
 from projections.tables.orders import DEADLINES, ORDER_LINES, ORDERS, SHIPMENTS, TRACKING_NUMBERS
 from projections.tables.shape import Cell, Column, Kind, Row, Table, Type
@@ -26,8 +26,11 @@ SCHEMA_VERSION: Final = 6
 TABLES: Final = (
     ORDERS,
     ORDER_LINES,
+    FEES,
+    PAYMENTS,
     REQUESTS,
     REFUNDS,
+    OTHER_REFUNDS,
     REBILLS,
     CREDIT_MEMOS,
     SHIPMENTS,
@@ -61,10 +64,13 @@ __all__ = [
     "DEAD_LETTERS",
     "DISPUTES",
     "EVIDENCE",
+    "FEES",
     "MESSAGES",
     "NOTIFICATIONS",
     "ORDERS",
     "ORDER_LINES",
+    "OTHER_REFUNDS",
+    "PAYMENTS",
     "POLICIES",
     "POSITIONS",
     "REBILLS",

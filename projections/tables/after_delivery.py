@@ -27,12 +27,17 @@ RETURNS: Final = Table(
         SELLER_ID,
         text(
             "about",
-            "The request, case or dispute that led to the return. It is the return's own id if the buyer asked for "
-            "the return.",
+            "The request, case or dispute that led to the return, or the shipment that goes back to the sender. It is "
+            "the return's own id if the buyer asked for the return.",
             fixed=True,
         ),
         text("reason", "A code of the canonical reasons.", empty=True, fixed=True),
         Column("lines", "json", 'The units that may be sent back: [{"line", "quantity"}, …].', fixed=True),
+        Column(
+            "received",
+            "json",
+            'The units of them that came back, or were refunded when it was closed: [{"line", "quantity"}, …].',
+        ),
         text("postage", "The side that pays the postage: buyer, seller or platform.", fixed=True),
         text(
             "refund",
@@ -42,8 +47,9 @@ RETURNS: Final = Table(
         ),
         text(
             "status",
-            "open, received, withdrawn, lapsed or closed. A lapsed return was not sent in time. A return is closed by "
-            "a person, or by return-not-confirmed if it was shown as delivered and the seller did not confirm it.",
+            "open, started, received, withdrawn, lapsed or closed. A started return is on its way back. A lapsed "
+            "return was not sent. A return is closed by a person, or by return-not-confirmed if it was shown as "
+            "delivered and the seller did not confirm it.",
         ),
         flag("accepted", "1 once the return is accepted, otherwise 0."),
         flag("refunded", "1 once the money that was due has been refunded, otherwise 0."),
@@ -51,8 +57,11 @@ RETURNS: Final = Table(
         text("carrier", "Name of the carrier of the return.", empty=True),
         text("tracking_number", "The carrier's tracking number.", empty=True),
         instant("opened_at", "When opening it was recorded.", fixed=True),
+        instant("ship_by", "The last instant at which the buyer can send it, if the policy sets one.", empty=True),
         instant("delivered_at", "When the return reached the seller.", empty=True),
-        instant("ended_at", "When it was recorded that the return was received or closed.", empty=True),
+        instant(
+            "ended_at", "When it was recorded that the return ended. Empty while units are still to come.", empty=True
+        ),
     ),
     (("marketplace", "status", "opened_at"), ("marketplace", "seller_id", "status", "opened_at")),
 )

@@ -67,11 +67,15 @@ ORDERS: Final = Table(
         ),
         instant("next_deadline_at", "The earliest due_at of the order's rows in the table deadlines.", empty=True),
         minor("total_minor", "The cost of the whole order. This amount never changes.", fixed=True),
-        minor("paid_minor", "Total of the payments received."),
-        minor("refund_due_minor", "Total of the refunds that are instructed and not yet confirmed."),
+        minor("paid_minor", "Total of the payments, authorized money included."),
+        minor("refund_due_minor", "Total of the refunds that are due, those that wait for a chargeback included."),
         minor("refunded_minor", "Total of the refunds that are confirmed."),
-        minor("other_refunds_minor", "Total of the refunds made outside cancellations."),
-        minor("kept_minor", "paid − refunds due − refunded − other refunds + confirmed rebills."),
+        minor("other_refunds_minor", "Total of the money given back outside these refunds (other_refunds)."),
+        minor(
+            "kept_minor",
+            "paid − refunds due − refunded − other refunds + confirmed rebills. It is negative if money was given back "
+            "twice.",
+        ),
         number("open_units", "Units of all lines that are still open."),
         number("shipped_units", "Units shipped."),
         number("canceled_units", "Units canceled."),
@@ -109,6 +113,8 @@ ORDER_LINES: Final = Table(
         number("returned", "Shipped units that were returned."),
         number("rebilled", "Canceled units that shipped anyway and were billed again."),
         number("delivered", "Shipped units that reached the buyer."),
+        number("undelivered", "Shipped units that were lost or damaged in transit."),
+        Column("part_of", "integer", "The line of the bundle that the line is part of.", empty=True, fixed=True),
         CURRENCY,
         CURRENCY_EXPONENT,
         minor(
@@ -117,6 +123,12 @@ ORDER_LINES: Final = Table(
             fixed=True,
         ),
         minor("tax_minor", "Refund of the tax on top of the price. It is 0 if prices include tax.", fixed=True),
+        minor("shipping_minor", "Refund of the line's own shipping, without the tax on top.", fixed=True),
+        minor(
+            "shipping_tax_minor",
+            "Refund of the tax on top of this shipping. It is 0 if prices include tax.",
+            fixed=True,
+        ),
     ),
     ((folded("sku"), "marketplace", "order_id"),),
 )
@@ -181,8 +193,8 @@ DEADLINES: Final = Table(
         text("deadline_id", "The deadline's id, counted per order and kind.", fixed=True),
         text(
             "kind",
-            "acknowledge, alternatives, appeal, case, confirmation, decide, evidence, late-ship, reminder, return or "
-            "unpaid.",
+            "acknowledge, alternatives, appeal, case, confirmation, decide, evidence, late-ship, reminder, return, "
+            "return-ship or unpaid.",
         ),
         instant("due_at", "The last instant that is in time."),
         text("ref", "The id of what the deadline is for, for example a request."),

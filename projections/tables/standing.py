@@ -44,7 +44,7 @@ SELLER_DAILY: Final = Table(
             "against nobody.",
         ),
         number("lines_auto_canceled", "Lines canceled first by fill-or-kill, or because they shipped too late."),
-        minor("refund_minor", "Total of the refunds instructed on that day, in this currency."),
+        minor("refund_minor", "Total of the refunds that became due on that day, in this currency."),
     ),
 )
 

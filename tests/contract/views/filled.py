@@ -8,8 +8,8 @@ from tests.spec.projections.histories import History, control_log
 
 
 def history() -> History:
-    """Twelve orders over two partitions: some shipped in part, some asked to be cancelled, one spoken about, one billed
-    again, one with a case, one in dispute."""
+    """Thirteen orders over two partitions: some shipped in part, some asked to be cancelled, one spoken about, one
+    billed again, one with a case, one in dispute, one with two payments, a fee, a lost parcel and a chargeback."""
     made = History(partitions=2)
     for n in range(12):
         policy = "mutual-consent" if n == 11 else "peer-to-peer" if n % 3 else "seller-portal"
@@ -23,6 +23,7 @@ def history() -> History:
     _rebilled(made, "PO-6")
     _with_a_case(made, "PO-10")
     _in_dispute(made, "PO-11")
+    _with_tenders(made, "PO-12")
     return made
 
 
@@ -58,6 +59,26 @@ def _in_dispute(made: History, order_id: str) -> None:
     made.send("DeclineCancel", order_id, "2026-03-03T10:00:00Z", actor="seller", request_id="r1")
     dispute = {"actor": "buyer", "dispute_id": "d1", "about": "r1"}
     assert made.send("OpenDispute", order_id, "2026-03-04T10:00:00Z", **dispute).refused is None
+
+
+def _with_tenders(made: History, order_id: str) -> None:
+    """Two lines of 2 × 10.00, shipping and a fee: 45.00, by gift card and card. The parcel of line 1 is lost."""
+    lines = [
+        {"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "10.00", "shipping": "1.00"},
+        {"line": 2, "sku": "A-2", "quantity": 2, "unit_price": "10.00"},
+    ]
+    fees = [{"fee_id": "gift-wrap", "title": "Gift wrapping", "amount": "4.00", "refundable": "with-order"}]
+    made.place(order_id, paid=False, policy="general-store", lines=lines, fees=fees)
+    for payment_id, method, amount in (("gift", "gift_card", "15.00"), ("visa", "card", "30.00")):
+        payment = {"payment_id": payment_id, "method": method, "amount": amount}
+        made.send("ConfirmPayment", order_id, "2026-03-02T10:01:00Z", **payment)
+    covers = [{"line": 2, "amount": "2.00"}]
+    other = {"other_refund_id": "goodwill", "amount": "3.00", "payment_id": "gift", "covers": covers}
+    made.send("RecordOtherRefund", order_id, "2026-03-02T11:00:00Z", **other)
+    made.send("Ship", order_id, "2026-03-02T12:00:00Z", actor="seller", shipment_id="asn-1")
+    made.send("OpenChargeback", order_id, "2026-03-03T10:00:00Z", payment_id="visa", amount="30.00")
+    lost = {"actor": "seller", "shipment_id": "asn-1", "outcome": "lost", "lines": [1]}
+    assert made.send("ReportUndelivered", order_id, "2026-03-04T10:00:00Z", **lost).refused is None
 
 
 def parts(made: History) -> list[Part]:

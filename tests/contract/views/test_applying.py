@@ -202,7 +202,7 @@ def test_cleared_views_are_as_new(views: DatabaseViews) -> None:
     for table in (*TABLES, *BOOKKEEPING):
         assert views.query(f"SELECT * FROM {table.name}", ()) == []
     project(made, views)
-    assert len(views.query(f"SELECT * FROM {ORDERS.name}", ())) == 12
+    assert len(views.query(f"SELECT * FROM {ORDERS.name}", ())) == 13
     assert len(views.query(f"SELECT * FROM {AUDIT_TRAIL.name}", ())) == sum(
         log.state.next_position for log in made.logs
     )

@@ -36,6 +36,12 @@ def test_the_tables_of_the_contract_have_their_columns() -> None:
         "orders": "marketplace order_id status total_minor",
         "order_lines": "marketplace order_id line sku ordered open shipped canceled auto_canceled",
         "refunds": "marketplace order_id refund_id currency amount_minor status due_at",
+        "payments": (
+            "marketplace order_id payment_id method state authorized_minor captured_minor refunded_minor currency "
+            "paid_at"
+        ),
+        "fees": "marketplace order_id fee_id title amount_minor tax_minor refundable",
+        "other_refunds": "marketplace order_id other_refund_id refund_id payment_id amount_minor covers at",
         "cancellations": "marketplace order_id seller_id cause line quantity canceled_at",
         "audit_trail": "marketplace order_id partition position event",
         "seller_daily": (

@@ -18,9 +18,12 @@ from projections.tables import (
     DEADLINES,
     DISPUTES,
     EVIDENCE,
+    FEES,
     MESSAGES,
     ORDER_LINES,
     ORDERS,
+    OTHER_REFUNDS,
+    PAYMENTS,
     REBILLS,
     REFUNDS,
     REQUESTS,
@@ -197,6 +200,9 @@ def test_an_orders_rows_are_returned_in_the_order_in_which_they_were_written(vie
     assert [row["about"] for row in views.of_order(RETURNS, "acme", "PO-10")] == ["case-a"]
     assert [row["evidence_id"] for row in views.of_order(EVIDENCE, "acme", "PO-10")] == ["e1"]
     assert [row["status"] for row in views.of_order(DISPUTES, "acme", "PO-11")] == ["open"]
+    assert [row["payment_id"] for row in views.of_order(PAYMENTS, "acme", "PO-12")] == ["gift", "visa"]
+    assert [row["fee_id"] for row in views.of_order(FEES, "acme", "PO-12")] == ["gift-wrap"]
+    assert [row["other_refund_id"] for row in views.of_order(OTHER_REFUNDS, "acme", "PO-12")] == ["goodwill"]
     trail = views.audit_trail("acme", "PO-0")
     assert [row["event"] for row in trail] == [
         "OrderPlaced",

@@ -35,7 +35,7 @@ def test_a_replay_gives_the_very_same_tables(place: Place, views: DatabaseViews)
 
     assert everything(views) == before
     assert report.promoted
-    assert report.rows["orders"] == 12
+    assert report.rows["orders"] == 13
     assert report.events == sum(log.state.next_position for log in made.logs) == report.rows["audit_trail"]
     assert report.commits == sum(part.source.next_ordinal for part in parts(made))
     assert seen[-1] == (report.commits, report.commits)

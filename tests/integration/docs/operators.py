@@ -50,6 +50,7 @@ def commands() -> list[Body]:
     story = Story()
     _requests(story)
     _money(story)
+    _tenders(story)
     _shipments(story)
     _disputes(story)
     _rebilled(story)
@@ -92,6 +93,27 @@ def _money(story: Story) -> None:
     yen = [line(1, 4, "1500"), line(2, 1, "900")]
     story.place("short-2", "09 10:00", "s-rugs", "seller-portal", currency="JPY", lines=yen)
     story.add("Ship", "short-2", "14 10:00", SELLER, shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+
+
+def _tenders(story: Story) -> None:
+    """Orders paid by card and gift card, and canceled: a part of the refund is confirmed, waits, was settled elsewhere
+    or was withdrawn."""
+    for number in range(1, 7):
+        order_id = f"card-{number}"
+        story.place(order_id, "10 10:00", "s-lamps", "seller-portal", paid=False, lines=[line(1, 1, "50.00")])
+        for payment_id, method, amount in (("p-1", "card", "30.00"), ("p-2", "gift_card", "20.00")):
+            payment = {"payment_id": payment_id, "method": method, "amount": amount}
+            story.add("ConfirmPayment", order_id, "10 11:00", **payment)
+        if number in (2, 3, 4):
+            story.add("OpenChargeback", order_id, "11 10:00", payment_id="p-1", amount="30.00")
+        story.add("CancelLines", order_id, "12 09:00", SELLER, reason="out_of_stock")
+    gift_card = {"refund_id": "refund-1", "payment_id": "p-2"}
+    for number in (1, 2):
+        story.add("ConfirmRefund", f"card-{number}", "12 10:00", **gift_card)
+    story.add("CloseChargeback", "card-4", "12 11:00", payment_id="p-1", outcome="lost", amount="10.00")
+    story.add("RecordOtherRefund", "card-5", "12 12:00", amount="50.00", refund_id="refund-1")
+    withdrawn = {"refund_id": "refund-1", "rule": "seller-has-final-say", "note": "It was paid twice."}
+    story.add("WithdrawRefund", "card-6", "12 12:00", SUPPORT, **withdrawn)
 
 
 def _shipments(story: Story) -> None:

@@ -276,29 +276,73 @@ def cancellation_rate(histories: list[Story]) -> Iterable[Row]:
         yield (*key, len(lines), placed[seller, day], _percent(len(lines), placed[seller, day]))
 
 
-def _due(story: Story, due: str, confirmed: str, failed: str, id: str) -> Iterator[tuple[Event, int]]:
-    """Instructions that nobody has confirmed, and whether the last try failed."""
-    done = {event["data"][id] for event in story.all(confirmed)}
-    wrong = {event["data"][id] for event in story.all(failed)}
-    for event in story.all(due):
-        if event["data"][id] not in done:
-            yield event, int(event["data"][id] in wrong)
+def _rebills_due(story: Story) -> Iterator[tuple[Event, int]]:
+    """Rebillings that nobody has confirmed, and whether the last try failed."""
+    done = {event["data"]["rebill_id"] for event in story.all("Rebilled")}
+    wrong = {event["data"]["rebill_id"] for event in story.all("RebillFailed")}
+    for event in story.all("RebillDue"):
+        if event["data"]["rebill_id"] not in done:
+            yield event, int(event["data"]["rebill_id"] in wrong)
 
 
-def _refunds_due(story: Story) -> Iterator[tuple[Event, int]]:
-    return _due(story, "RefundDue", "RefundConfirmed", "RefundFailed", "refund_id")
+@dataclass
+class Owed:
+    """The part of a refund that goes back to one payment, as far as it is neither confirmed nor settled elsewhere."""
+
+    payment: str | None
+    amount: int
+    waits: bool
+    left: int
+
+    def settle(self, amount: int) -> int:
+        """Take this much of it at most. Returns what is left of the amount."""
+        settled = min(amount, self.left)
+        self.left -= settled
+        return amount - settled
+
+
+def _refunds_due(story: Story) -> Iterator[tuple[Event, int, int]]:
+    """Refunds that the payment service still has to pay, whether the last try failed, and how much of them."""
+    due: dict[str, tuple[Event, list[Owed]]] = {}
+    wrong: set[str] = set()
+    for event in story.events:
+        data = event["data"]
+        if event["event"] == "RefundDue":
+            given = data["parts"] or [{"payment_id": None, "amount": data["amount"], "waiting": False}]
+            parts = [Owed(x["payment_id"], x["amount"], x["waiting"], x["amount"]) for x in given]
+            due[data["refund_id"]] = event, parts
+        for released in data["released"] if event["event"] == "ChargebackClosed" else ():
+            for part in due[released["refund_id"]][1]:
+                part.waits = part.waits and part.payment != data["payment_id"]
+        if event["event"] not in ("RefundConfirmed", "RefundFailed", "RefundWithdrawn", "OtherRefundSettled"):
+            continue
+        payment, left = data.get("payment_id"), data.get("amount", 0)
+        for part in due[data["refund_id"]][1]:
+            if payment in (None, part.payment):
+                match event["event"]:
+                    case "RefundFailed":
+                        part.left = part.amount
+                        wrong.add(data["refund_id"])
+                    case "OtherRefundSettled":
+                        left = part.settle(left)
+                    case _:
+                        part.left = 0
+    for id, (event, parts) in due.items():
+        left = sum(part.left for part in parts if not part.waits)
+        if left:
+            yield event, int(id in wrong), left
 
 
 def money_in_flight(histories: list[Story]) -> Iterable[Row]:
     found: dict[Row, list[int]] = defaultdict(lambda: [0, 0, 0])
     for story in histories:
-        rebills = _due(story, "RebillDue", "Rebilled", "RebillFailed", "rebill_id")
+        rebills = ((event, failed, event["data"]["amount"]) for event, failed in _rebills_due(story))
         for kind, instructions in (("refund", _refunds_due(story)), ("rebill", rebills)):
-            for event, failed in instructions:
+            for _, failed, amount in instructions:
                 sums = found[kind, *story.money]
                 sums[0] += 1
                 sums[1] += failed
-                sums[2] += event["data"]["amount"]
+                sums[2] += amount
     for kind in ("refund", "rebill"):
         yield from ((*key, *sums) for key, sums in sorted(found.items()) if key[0] == kind)
 
@@ -306,11 +350,11 @@ def money_in_flight(histories: list[Story]) -> Iterable[Row]:
 def refunds_overdue(histories: list[Story]) -> Iterable[Row]:
     found = []
     for story in histories:
-        for event, failed in _refunds_due(story):
+        for event, failed, amount in _refunds_due(story):
             at, data = parse_instant(event["recorded_at"]), event["data"]
             if at < NOW_AT - 3 * DAY:
                 of = (story.order_id, data["refund_id"], story.terms["seller_id"])
-                found.append((at, (*of, *story.money, data["amount"], failed, event["recorded_at"])))
+                found.append((at, (*of, *story.money, amount, failed, event["recorded_at"])))
     return [row for _, row in sorted(found)]
 
 

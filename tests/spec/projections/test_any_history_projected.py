@@ -29,8 +29,11 @@ from projections.tables import (
     DEADLINES,
     DISPUTES,
     EVIDENCE,
+    FEES,
     ORDER_LINES,
     ORDERS,
+    OTHER_REFUNDS,
+    PAYMENTS,
     REBILLS,
     REFUNDS,
     REQUESTS,
@@ -164,11 +167,34 @@ def agrees(views: MemoryViews, order_id: str, story: Story) -> None:
         (REBILLS, "rebill_id", order.rebills),
     ):
         rows = {str(r[id]): r["status"] for r in views.rows(other, order_id=order_id)}
-        assert rows == {name: each.status for name, each in states.items()}
+        shown_as = {name: getattr(each, "shown_status", each.status) for name, each in states.items()}
+        assert rows == shown_as
+    money_agrees(views, order_id, story)
     assert {r["evidence_id"] for r in views.rows(EVIDENCE, order_id=order_id)} == order.evidence.keys()
     operators_agree(views, order_id, story)
     memos = {r["memo_id"] for r in views.rows(CREDIT_MEMOS, order_id=order_id)}
     assert memos == {r.memo_id for r in order.rebills.values()} - {None}
+
+
+def money_agrees(views: MemoryViews, order_id: str, story: Story) -> None:
+    """Refunds, payments, fees and other refunds add up to the order's sums, and have what the order shows."""
+    order, shown = story.here, story.shown
+    refunds, payments = views.rows(REFUNDS, order_id=order_id), views.rows(PAYMENTS, order_id=order_id)
+    others, fees = views.rows(OTHER_REFUNDS, order_id=order_id), views.rows(FEES, order_id=order_id)
+    assert total(refunds, "due_minor") == order.refunds_due
+    assert total(others, "amount_minor") == order.other_refunds_in_all
+    assert total([r for r in others if r["refund_id"]], "amount_minor") == total(refunds, "settled_elsewhere_minor")
+    for row, refund in zip(refunds, shown["refunds"], strict=True):
+        names = ("refund_id", "failed", "waiting")
+        assert [row[name] for name in names] == [refund[name] for name in names]
+        assert [json.loads(str(row[name])) for name in ("parts", "causes")] == [refund["parts"], refund["causes"]]
+        assert int(row["in_flight_minor"] or 0) + int(row["waiting_minor"] or 0) <= int(row["due_minor"] or 0)
+    for table, name in ((payments, "payments"), (fees, "fees")):
+        assert [{key: row[key] for key in each} for row, each in zip(table, shown[name], strict=True)] == shown[name]
+
+
+def total(rows: list[dict[str, Any]], column: str) -> int:
+    return sum(row[column] for row in rows)
 
 
 def confirmed(story: Story) -> dict[str, int]:

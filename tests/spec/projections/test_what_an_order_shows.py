@@ -65,6 +65,15 @@ def test_a_notice_of_3_of_10_shows_3_shipped_7_canceled_and_the_refund_for_7() -
         "amount_minor": 7000,
         "status": "due",
         "failed": 0,
+        "waiting": 0,
+        "due_minor": 7000,
+        "in_flight_minor": 7000,
+        "waiting_minor": 0,
+        "settled_elsewhere_minor": 0,
+        "causes": '[{"cause": "fill_or_kill", "amount_minor": 7000}]',
+        "parts": (
+            '[{"payment_id": "payment-1", "method": "other", "amount_minor": 7000, "kind": "refund", "waiting": false}]'
+        ),
         "due_at": at(MONDAY),
         "confirmed_at": None,
     }
