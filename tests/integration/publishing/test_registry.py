@@ -84,9 +84,9 @@ SHIPPED = event_contract("LineShipped", 1)
 
 def test_a_contract_is_registered_once_under_its_own_name_and_evolves_fully(server: FakeRegistry) -> None:
     registry = Registry(server.url, "rescind:secret")
-    refund = instruction_contract("RefundInstruction")
-    assert [registry.id_of(c) for c in (SHIPPED, refund, SHIPPED)] == [1000, 1001, 1000]
-    assert server.compatibility == dict.fromkeys((SHIPPED.name, refund.name), "FULL_TRANSITIVE")
+    memo = instruction_contract("CreditMemoInstruction")
+    assert [registry.id_of(c) for c in (SHIPPED, memo, SHIPPED)] == [1000, 1001, 1000]
+    assert server.compatibility == dict.fromkeys((SHIPPED.name, memo.name), "FULL_TRANSITIVE")
     assert [json.loads(text) for text in server.schemas[SHIPPED.name]] == [schema_of(SHIPPED)]
     assert len(server.requests) == 4
     assert {authorised for _, _, authorised in server.requests} == {"Basic cmVzY2luZDpzZWNyZXQ="}
