@@ -42,7 +42,9 @@ def _amount(order: Order, minor: int) -> str:
 
 
 def _due(order: Order, *, failed: bool) -> int:
-    return sum(x.amount for x in order.refunds.values() if x.status == "due" and x.failed is failed)
+    """What is due and was instructed: a part that waits for a chargeback is not on its way."""
+    due = [x for x in order.refunds.values() if x.status == "due" and x.failed is failed]
+    return sum(x.due - sum(part.left for part in x.parts if part.waiting) for x in due)
 
 
 def _number(text: str) -> int:

@@ -375,7 +375,7 @@ class Afterwards(Rebilling):
             rules |= {"delivered-already"} if notice.arrived.get(x) else set()
             rules |= {"undelivered-already"} if notice.reported.get(x) else set()
             gone = notice.arrived.get(x, 0) + notice.reported.get(x, 0)
-            rules |= {"one-open-request"} if notice.lines.get(x, 0) > gone else set()
+            rules |= {"one-open-request", "more-than-open"} if notice.lines.get(x, 0) > gone else set()
         if any(0 < can[x] < (count or 0) for x, count in said.items()) or not rules:
             rules |= {"more-than-open", "no-such-line", "one-open-request"}
         return rules

@@ -6,6 +6,7 @@ the required state of the order. It imports nothing of the domain.
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from tests.spec.model.disputing import Disputing
@@ -315,7 +316,8 @@ def _money_badly(body: dict[str, Any]) -> bool:
         case "RecordOtherRefund":
             rows = body.get("covers") or []
             things = [str(x.get("line", x.get("fee_id", "shipping"))) for x in rows]
-            return len(set(things)) < len(things) or ("refund_id" in body and "covers" in body)
+            over = sum(Decimal(x.get("amount", x.get("shipping", "0"))) for x in rows) > Decimal(body["amount"])
+            return over or len(set(things)) < len(things) or ("refund_id" in body and "covers" in body)
         case "ReportUndelivered":
             return body["outcome"] not in ("lost", "damaged_in_transit", "returned_to_sender", "refused")
         case "CloseReturn":

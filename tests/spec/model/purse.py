@@ -204,13 +204,8 @@ class Purse(Sums):
 
     def may_give_back(self) -> int:
         """What is left of what was paid; a withdrawn refund does not count."""
-        withdrawn = sum(
-            part.amount
-            for x in self.refunds.values()
-            for part in x.parts
-            if x.withdrawn and part.payment_id in self.payments
-        )
-        return self.paid - (self.instructed - self.rebilled_back - withdrawn) - self.other
+        live = [part for x in self.refunds.values() if not x.withdrawn for part in x.parts]
+        return self.paid - sum(x.amount for x in live if x.payment_id in self.payments) - self.other
 
     def draws(self, money: int, payment_id: str | None) -> dict[str, tuple[int, int]]:
         """From which payments: captured money first."""

@@ -157,7 +157,7 @@ def newest_settled_first(self: Model, parts: list[Part]) -> list[Part]:
 
 
 def withdrawn_counts(self: Model) -> int:
-    return self.paid - (self.instructed - self.rebilled_back) - self.other
+    return self.paid - self.instructed - self.other
 
 
 def settled_by_a_unit_less(self: Model, part: Part, money: int) -> None:

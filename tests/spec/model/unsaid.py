@@ -95,6 +95,8 @@ def _of_what_is_given_back_elsewhere(model: Model, money: int, payment_id: str |
 
 def _of_an_authorization(model: Model, name: str, payment_id: str, amount: str | None) -> str:
     pending = model.voids(payment_id) - model.voided(payment_id)
+    if model.less_was_due and model.bills:
+        return "by which money a refund goes back after more was instructed than is due"
     if amount is not None and not model.minor(amount):
         return "what capturing or releasing nothing comes to"
     if name == "CapturePayment" and amount is None and pending:
