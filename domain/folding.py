@@ -891,7 +891,7 @@ def _all_came_back(order: Order, back: Return) -> None:
     """Settle a return of which nothing is left."""
     if not back.canceled:
         back.refunded = True
-    elif order.found is not None and order.found.stage == "declined":
+    elif back.reason is None and order.found is not None and order.found.stage == "declined":
         order.found.stage = "closed"
 
 
