@@ -69,8 +69,15 @@ class Preview:
     """Whose standing it affects (rule ``standing``): seller, buyer. For a request: once it is granted."""
     without_request: bool = False
     """Whether the seller gives the reason ``buyer_asked`` and no request is on record."""
-    changes: bool = False
-    """Whether any event would be recorded."""
+    events: Sequence[e.Event] = ()
+    """The events that would be recorded."""
+    after: Order | None = None
+    """The order after these events."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether any event would be recorded."""
+        return bool(self.events)
 
     @property
     def lines(self) -> dict[int, int]:
@@ -184,7 +191,7 @@ def preview_of(
     if decided.refused is not None:
         return found
     after, events = _with_effects(order, decided, policies, market, now)
-    found.changes = bool(events)
+    found.events, found.after = events, after
     for event in events:
         _count(found, event)
         if isinstance(event, e.ReturnWithdrawn):

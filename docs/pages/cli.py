@@ -35,6 +35,10 @@ def cli_page() -> str:
         "standard error that says what to do next. `ORDER` is `marketplace/order_id`, `TIME` is RFC 3339 with offset,",
         "or `now`.",
         "",
+        "A subcommand of `rescind order` that gives a [command](commands.md) first shows what it would do, and asks.",
+        "`--yes` skips the question, `--preview` ends after the preview. Without a terminal, `--yes` is needed. The",
+        "preview of a command that would be refused exits with 1. `PlaceOrder` has no subcommand.",
+        "",
         "| exit code | |",
         "|---|---|",
         *(f"| {code} | {meaning} |" for code, meaning in EXITS),
@@ -63,6 +67,9 @@ def _command(command: click.Command, context: click.Context, depth: int = 2) -> 
             lines += _command(inner, click.Context(inner, info_name=name, parent=context), depth + 1)
         return lines
     lines += ["```text", f"{context.command_path} [OPTIONS] {arguments}".rstrip(), "```", ""]
+    if command.epilog:
+        example = command.epilog.partition("Example:")[2].strip()
+        lines += ["Example:", "", "```text", example, "```", ""]
     return lines + _options([p for p in command.params if p.name not in SHARED])
 
 

@@ -57,7 +57,11 @@ CANCELING: Final = (
     _step(
         "/cancellations/{request_id}/decline-alternatives", "DeclineAlternatives", "Decline all offered alternatives"
     ),
-    _step("/alternatives", "TakeAlternative", "Accept the later ship-by that the seller proposes"),
+    CommandForm(
+        "/alternatives",
+        ("TakeAlternative", "DeclineAlternatives"),
+        "Accept the later ship-by that the seller proposes; with the command's name, decline it",
+    ),
 )
 
 SHIPPING: Final = (

@@ -11,7 +11,7 @@ from infra.cli.groups import Group
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "serve": ("serve", "serve", "Run everything in one process: HTTP, pages, engine, views."),
     "import": ("importing", "import_", "Import past orders from a commands file or the Olist data set."),
-    "order": ("order", "order", "Show an order or cancel it."),
+    "order": ("order", "order", "Show an order, and carry out commands on it."),
     "policy": ("policy", "policy", "List, show, explain, compare and publish policies."),
     "seller": ("seller", "seller", "Show a seller's cancellation rate, limit and counts."),
     "reasons": ("reasons", "reasons", "List reasons for cancellations and map them to other companies' codes."),

@@ -1,4 +1,4 @@
-"""`rescind order`: shows an order, its history and what can be done with it, and cancels it."""
+"""`rescind order`: shows an order, its history and what can be done with it, and carries out commands on it."""
 
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -7,8 +7,9 @@ import click
 
 from domain.instants import Instant
 from infra.cli.exits import CommandRefused, UsageError
-from infra.cli.groups import Group
 from infra.cli.options import INSTANT, as_json, stored, stream_of
+from infra.cli.order_actions import GROUPS
+from infra.cli.order_groups import ActionGroup, named
 from infra.cli.printing import print_json
 
 if TYPE_CHECKING:
@@ -17,22 +18,30 @@ if TYPE_CHECKING:
     from infra.store.reader import Reader
 
 
-@click.group(cls=Group, usual="show")
+@click.group(cls=ActionGroup, usual="show")
 def order() -> None:
-    """Show an order or cancel it. ORDER is written marketplace/order_id."""
+    """Show an order, and carry out commands on it. ORDER is written marketplace/order_id.
+
+    A command shows a preview and asks before it does anything. PlaceOrder has no subcommand: orders come by import,
+    HTTP or the commands topic.
+    """
 
 
-def found(command: click.decorators.FC) -> click.decorators.FC:
-    """Add the argument ORDER and the option --po, either of which names the order."""
-    command = click.option("--po", metavar="NUMBER", help="Find the order by its purchase-order number.")(command)
-    return click.argument("order", required=False)(command)
+@order.group(cls=ActionGroup, words=("dispute",), default="show", help=GROUPS["dispute"])
+def dispute() -> None:
+    pass
+
+
+@order.group(cls=ActionGroup, words=("case",), default="show", help=GROUPS["case"])
+def case() -> None:
+    pass
 
 
 as_of = click.option("--as-of", type=INSTANT, help="Show it as it was recorded at this instant (RFC 3339).")
 
 
 @order.command()
-@found
+@named
 @as_of
 @as_json
 @stored
@@ -43,7 +52,7 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
-        stream = _chosen(reader, order, po)
+        stream = chosen(reader, order, po)
         folded = _recorded(reader, stream, as_of)
         assert folded.order is not None
         at = folded.order.recorded_at if as_of is None else as_of  # only what is recorded
@@ -58,7 +67,7 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
 
 
 @order.command()
-@found
+@named
 @as_of
 @as_json
 @stored
@@ -68,7 +77,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
-        stream = _chosen(reader, order, po)
+        stream = chosen(reader, order, po)
         events = reader.history(stream)
         if as_of is not None:
             events = (event for event in events if parse_instant(event["recorded_at"]) <= as_of)
@@ -88,7 +97,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 
 
 @order.command()
-@found
+@named
 @as_of
 @as_json
 @stored
@@ -100,7 +109,7 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
     from schemas.codec import verdict_data
 
     with open_reader(settings) as reader:
-        stream = _chosen(reader, order, po)
+        stream = chosen(reader, order, po)
         at = clock() if as_of is None else as_of
         folded = _recorded(reader, stream, at)
         assert folded.order is not None
@@ -119,22 +128,22 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
             print_verdicts(stream, verdicts, at, clock(), market)
 
 
-@order.command()
+@dispute.command("show")
 @click.argument("order")
 @click.argument("dispute_id", metavar="ID")
 @as_json
 @stored
-def dispute(settings: "Settings", order: str, dispute_id: str, as_json: bool) -> None:
+def show_dispute(settings: "Settings", order: str, dispute_id: str, as_json: bool) -> None:
     """Show a dispute: checklist, chronology, recommendation, messages, evidence, and its policy."""
     _on_record(settings, order, dispute_id, "dispute", as_json)
 
 
-@order.command()
+@case.command("show")
 @click.argument("order")
 @click.argument("case_id", metavar="ID")
 @as_json
 @stored
-def case(settings: "Settings", order: str, case_id: str, as_json: bool) -> None:
+def show_case(settings: "Settings", order: str, case_id: str, as_json: bool) -> None:
     """Show a case after delivery: checklist, chronology, recommendation, messages, evidence, and its policy."""
     _on_record(settings, order, case_id, "case", as_json)
 
@@ -158,45 +167,7 @@ def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_j
             print_case_file(document, folded.order)
 
 
-@order.command()
-@found
-@click.option("--as", "actor", metavar="KIND[:ID]", default="seller", show_default=True, help="buyer, seller, support.")
-@click.option("--line", "lines", metavar="N[:QUANTITY]", multiple=True, help="Cancel only this line; may be repeated.")
-@click.option("--reason", help="A reason that the order's policy allows.")
-@click.option("--rule", help="The rule that support applies.")
-@click.option("--request-id", help="Id of a buyer's request; generated if absent.")
-@click.option("--command-id", help="Id of the command; repeat it for a retry, and it is carried out only once.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@as_json
-@stored
-def cancel(  # an argument for each option of the command
-    settings: "Settings",
-    order: str | None,
-    po: str | None,
-    actor: str,
-    lines: tuple[str, ...],
-    reason: str | None,
-    rule: str | None,
-    request_id: str | None,
-    command_id: str | None,
-    yes: bool,
-    as_json: bool,
-) -> int:
-    """Cancel an order or lines of it; a buyer requests it (RequestCancel), others do it (CancelLines)."""
-    from infra.cli.order_cancel import CancelOptions, run_cancel
-    from infra.store.reader import open_reader
-
-    reader = open_reader(settings)
-    try:
-        stream = _chosen(reader, order, po)
-    except BaseException:
-        reader.close()
-        raise
-    given = CancelOptions(actor, lines, reason, rule, request_id, command_id, yes, as_json)
-    return run_cancel(settings, stream, reader, given)
-
-
-def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:
+def chosen(reader: "Reader", order: str | None, po: str | None) -> str:
     """Return the order's stream. CommandRefused if no order has the PO number, UsageError if several have."""
     if (order is None) == (po is None):
         raise UsageError("name one order: marketplace/order_id, or --po NUMBER")

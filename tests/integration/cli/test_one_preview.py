@@ -12,7 +12,7 @@ import pytest
 from domain.commands import parse_command
 from domain.instants import DAY, SECOND, format_instant
 from infra.api.previews import body
-from infra.cli.order_cancel import previewed
+from infra.cli.order_command import previewed
 from infra.runtime.clock import clock
 from infra.settings import load_settings
 from infra.store.order_search import all_orders
@@ -146,9 +146,9 @@ def test_a_cancellation_is_not_carried_out_if_the_order_changed_after_the_previe
     with served(tmp_path) as http:
         assert place(http).status_code == 201
     store = Store(tmp_path)
-    from infra.cli import order_cancel
+    from infra.cli import order_command
 
-    shown = order_cancel._print_preview
+    shown = order_command._print_preview
 
     def somebody_ships(stream: str, preview: Any) -> None:
         shown(stream, preview)
@@ -157,7 +157,7 @@ def test_a_cancellation_is_not_carried_out_if_the_order_changed_after_the_previe
             body = {"actor": actor, "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 4}]}
             assert http.post("/v1/acme/orders/PO-1/shipments", body, "ship").status_code == 200
 
-    monkeypatch.setattr(order_cancel, "_print_preview", somebody_ships)
+    monkeypatch.setattr(order_command, "_print_preview", somebody_ships)
     done = store.rescind("order", "cancel", "acme/PO-1", "--reason", "other", "--yes", check=1)
     assert "Cancels 10 of line 1" in done.err
     assert "acme/PO-1 has changed in the meantime, so nothing was canceled" in done.err

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from infra.cli.commands import cli
+from infra.cli.options import InstantType
 from infra.cli.standard_streams import visible
 from infra.documents.csv_cells import safe_cell
 from tests.integration.cli.driving import RESCIND, Body, Store, placed, requests_cancel
@@ -48,12 +49,18 @@ def _with_broken(command: click.Command) -> Iterator[list[str]]:
         plain = [_value(param, param is broken) for param in arguments if param.required or param is broken]
         more = [] if broken in arguments else [broken.opts[-1], _value(broken, True)]
         needed = [p for p in command.params if isinstance(p, click.Option) and p.required and p is not broken]
-        yield [*more, *(part for p in needed for part in (p.opts[-1], _value(p, False))), *plain]
+        yield [
+            *more,
+            *(part for p in needed for part in (p.opts[-1], *([] if p.is_flag else [_value(p, False)]))),
+            *plain,
+        ]
 
 
 def _value(param: click.Parameter, broken: bool) -> str:
     if isinstance(param.type, click.Choice):
         return str(next(iter(param.type.choices)))
+    if isinstance(param.type, InstantType):
+        return "now"
     return "acme/\udcff" if broken else "acme/x"
 
 

@@ -191,6 +191,15 @@ def test_fees_are_shown_with_the_order(http: Http) -> None:
     ]
 
 
+def test_a_proposed_ship_by_is_declined_by_the_path_that_takes_it(http: Http) -> None:
+    order = http.place(policy="general-store@2", ship_by="2099-01-01T00:00:00Z")
+    later = {"actor": SELLER, "ship_by": "2099-01-05T00:00:00Z"}
+    assert names(http.post(f"{order}/ship-by", later, "k1")) == ["ShipByRevised"]
+    decline = {"actor": BUYER, "command": "DeclineAlternatives"}
+    check_answer(http.post(f"{order}/alternatives/preview", decline), preview=True)
+    assert names(http.post(f"{order}/alternatives", decline, "k2")) == ["AlternativesDeclined"]
+
+
 EXPECTED_PREVIEWS = {
     "/cancellations",
     "/cancellations/{request_id}/approve",
