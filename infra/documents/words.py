@@ -176,12 +176,14 @@ REFUND: Final[Mapping[str, tuple[str, str]]] = {
 
 RETURN: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("To be sent", "waiting"),
+    "part": ("Received in part", "waiting"),
     "started": ("On its way", "plain"),
     "received": ("Received", "done"),
     "withdrawn": ("Withdrawn", "quiet"),
     "lapsed": ("Not sent in time", "quiet"),
     "closed": ("Closed", "done"),
 }
+"""Status of a return → its word and its signal. ``part``: it is open, and some of it came back."""
 
 METHOD: Final[Mapping[str, str]] = {
     "card": "card",

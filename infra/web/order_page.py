@@ -201,7 +201,7 @@ class OrderPage:
             ("Paid by the buyer", amounts["paid_minor"], True),
             ("Refunds due", -amounts["refund_due_minor"], True),
             ("Refunds paid", -amounts["refunded_minor"], True),
-            ("Other refunds", -self.order.other_refunds_in_all, self.order.other_refunds_in_all != 0),
+            ("Refunded separately", -self.order.other_refunds_in_all, self.order.other_refunds_in_all != 0),
             ("Billed again and paid", self.order.rebills_confirmed, self.order.rebills_confirmed != 0),
         ]
         return [row for row in rows if row[2]]
@@ -299,7 +299,7 @@ class OrderPage:
         return [
             {
                 "id": back.return_id,
-                "status": words.RETURN[back.shown_status],
+                "status": words.RETURN["part" if back.received and back.status == "open" else back.shown_status],
                 "what": self._writer.items(back.lines),
                 "received": self._writer.items(back.received) if back.received and back.status == "open" else None,
                 "carrier": back.carrier,
