@@ -7,7 +7,7 @@ only.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.deadlines import live
 from domain.instants import Instant
@@ -27,6 +27,10 @@ IDS: Final = (
     "unpaid",
     "refund-on-its-way",
     "refund-failed",
+    "refund-waiting",
+    "chargeback-open",
+    "refunded-separately",
+    "paid-back-twice",
     "left-though-canceled",
     "customer-to-notify",
     "customer-to-answer",
@@ -83,15 +87,28 @@ def has_left(order: Order) -> bool:
     return bool(order.parcels) or any(line.shipped or line.found_shipped for line in lines)
 
 
-def refunds_in_flight(order: Order) -> tuple[int, int]:
-    """Return two amounts in minor units: due refunds on their way, and due refunds whose last attempt failed.
+class InFlight(NamedTuple):
+    """The parts of due refunds that are not confirmed, in minor units."""
 
-    What waits for a chargeback is in neither.
-    """
-    due = [refund for refund in order.refunds.values() if refund.status == "due"]
-    failed = sum(refund.due for refund in due if refund.failed)
-    waiting = sum(part.left for refund in due if not refund.failed for part in refund.parts if part.waiting)
-    return sum(refund.due for refund in due) - failed - waiting, failed
+    on_its_way: int
+    failed: int
+    """The parts whose last attempt failed."""
+    waiting: int
+    """The parts that wait for a chargeback."""
+
+
+def refunds_in_flight(order: Order) -> InFlight:
+    """Return what of the due refunds is on its way, failed, and waits for a chargeback."""
+    on_its_way = failed = waiting = 0
+    for refund in order.refunds.values():
+        for part in refund.parts if refund.status == "due" else ():
+            if part.waiting:
+                waiting += part.left
+            elif part.failed:
+                failed += part.left
+            else:
+                on_its_way += part.left
+    return InFlight(on_its_way, failed, waiting)
 
 
 def with_carrier(order: Order) -> int:
@@ -165,11 +182,26 @@ def _money(order: Order) -> Iterator[Claim]:
     unpaid = order.terms.total - order.value_with_shipping - order.paid
     if unpaid > 0 and order.open_units:
         yield Claim("unpaid", {"amount": unpaid})
-    on_its_way, failed = refunds_in_flight(order)
+    on_its_way, failed, waiting = refunds_in_flight(order)
     if on_its_way:
         yield Claim("refund-on-its-way", {"amount": on_its_way})
     if failed:
         yield Claim("refund-failed", {"amount": failed})
+    if waiting:
+        yield Claim("refund-waiting", {"amount": waiting})
+    demanded = sum(payment.chargeback.amount for payment in order.payments.values() if payment.chargeback is not None)
+    if demanded:
+        yield Claim("chargeback-open", {"amount": demanded})
+    if order.others:
+        yield refunded_separately(order)
+    if order.kept < 0:
+        yield Claim("paid-back-twice", {"amount": -order.kept})
+
+
+def refunded_separately(order: Order) -> Claim:
+    """The claim about all money that was given back outside the refunds. ``times``: when, one for each."""
+    times = [other.recorded_at for other in order.others]
+    return Claim("refunded-separately", {"amount": order.other_refunds_in_all, "times": times})
 
 
 def _left_though_canceled(order: Order, now: Instant) -> Iterator[Claim]:

@@ -108,7 +108,7 @@ def _lines(lines: list[dict[str, Any]]) -> Any:
 def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
     """Print what was paid and what became of it; both sides are the same sum (rule ``money-adds-up``)."""
     currency = order.terms.currency
-    on_its_way, failed = refunds_in_flight(order)
+    on_its_way, failed, waiting = refunds_in_flight(order)
 
     def amount(minor: int) -> str:
         return money(minor, currency)
@@ -117,9 +117,10 @@ def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
         (amounts["kept_minor"], "left with the seller"),
         (on_its_way, "refund on its way"),
         (failed, "failed refund, still due"),
-        (order.refunds_due - on_its_way - failed, "refund waiting for a chargeback"),
+        (waiting, "refund waiting for a chargeback"),
+        (order.refunds_due - on_its_way - failed - waiting, "paid of refunds that are still due"),
         (amounts["refunded_minor"], "refunded"),
-        (order.other_refunds_in_all, "refunded otherwise"),
+        (order.other_refunds_in_all, "refunded separately"),
         (-order.rebills_confirmed, "billed again"),
     ]
     texts = [f"{amount(minor)} {name}" for n, (minor, name) in enumerate(parts) if minor or n == 0]

@@ -99,6 +99,9 @@ class OrderWriter:
             words["offers"] = pack.listed(offers, pack.say("claim", "or"))
         if values.get("kinds"):
             words["kinds"] = pack.listed([pack.word("evidence", each) for each in values["kinds"]])
+        if "times" in values:
+            days = [pack.day(at, self._order.terms.calendar.timezone) for at in values["times"]]
+            words |= {"day": days[-1], "many": len(set(days)) > 1}
         if values.get("until") is not None:
             words |= {"until": self._until(values["until"]), "ago": self._ago(values["until"])}
         return words

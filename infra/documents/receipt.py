@@ -11,7 +11,7 @@ from typing import Any, Final
 from consumers.ports.notifications import Notification
 from domain.instants import Instant, format_instant
 from domain.notification_rules import CONFIRMATIONS
-from domain.order import Order
+from domain.order import Order, Refund
 from domain.order_json import money, status
 from domain.references import reference_of
 
@@ -40,14 +40,7 @@ def receipt_of(
                 "canceled_at": events[0]["recorded_at"],
                 "by": events[0]["actor"],
                 "lines": lines,
-                "refund": None
-                if refund is None
-                else {
-                    "refund_id": refund.refund_id,
-                    "amount_minor": refund.amount,
-                    "status": refund.status,
-                    "failed": refund.failed,
-                },
+                "refund": None if refund is None else _refund(refund),
                 "commit": commit,
                 "version": events[-1]["version"],
                 "told": [_delivery(notice) for notice in notices if notice.version in versions and _confirms(notice)],
@@ -70,9 +63,38 @@ def receipt_of(
         "canceled_units": canceled,
         "policy": {"id": terms.policy.id, "version": terms.policy.version, "sha256": terms.policy.sha256.hex()},
         "cancellations": found,
+        "other_refunds": [
+            {
+                "other_refund_id": other.other_refund_id,
+                "amount_minor": other.amount,
+                "refund_id": other.refund_id,
+                "at": format_instant(other.recorded_at),
+            }
+            for other in order.others
+        ],
         "money": money(order),
         "version": order.version,
         "head": head.hex(),
+    }
+
+
+def _refund(refund: Refund) -> dict[str, Any]:
+    """Return the refund of a cancellation. Its last six amounts add up to its amount."""
+    due = [part for part in refund.parts if refund.status == "due"]
+    waiting = sum(part.left for part in due if part.waiting)
+    failed = sum(part.left for part in due if part.failed and not part.waiting)
+    return {
+        "refund_id": refund.refund_id,
+        "amount_minor": refund.amount,
+        "status": refund.status,
+        "failed": refund.failed,
+        "waiting": refund.waiting,
+        "on_its_way_minor": sum(part.left for part in due) - failed - waiting,
+        "failed_minor": failed,
+        "waiting_minor": waiting,
+        "refunded_minor": sum(part.confirmed for part in refund.parts),
+        "settled_elsewhere_minor": refund.elsewhere,
+        "withdrawn_minor": sum(part.left for part in refund.parts) if refund.status == "withdrawn" else 0,
     }
 
 

@@ -169,9 +169,47 @@ REFUND: Final[Mapping[str, tuple[str, str]]] = {
     "due": ("Due", "waiting"),
     "confirmed": ("Refunded", "done"),
     "failed": ("Failed, still due", "attention"),
+    "waiting": ("Waits for a chargeback", "waiting"),
     "settled_elsewhere": ("Refunded separately", "done"),
-    "withdrawn": ("Withdrawn", "done"),
+    "withdrawn": ("Withdrawn", "quiet"),
 }
+
+RETURN: Final[Mapping[str, tuple[str, str]]] = {
+    "open": ("To be sent", "waiting"),
+    "part": ("Received in part", "waiting"),
+    "started": ("On its way", "plain"),
+    "received": ("Received", "done"),
+    "withdrawn": ("Withdrawn", "quiet"),
+    "lapsed": ("Not sent in time", "quiet"),
+    "closed": ("Closed", "done"),
+}
+"""Status of a return → its word and its signal. ``part``: it is open, and some of it came back."""
+
+METHOD: Final[Mapping[str, str]] = {
+    "card": "card",
+    "bank": "bank transfer",
+    "wallet": "wallet",
+    "gift_card": "gift card",
+    "store_credit": "store credit",
+    "cash": "cash",
+    "other": "other",
+}
+
+REFUND_CAUSE: Final[Mapping[str, str]] = {
+    "request": "canceled by request",
+    "seller": "canceled by the seller",
+    "support": "canceled by the marketplace",
+    "system": "canceled by the marketplace",
+    "fill_or_kill": "the rest was canceled",
+    "late_ship": "not shipped in time",
+    "unpaid": "not paid in time",
+    "dispute": "canceled by a dispute",
+    "return": "returned",
+    "undelivered": "lost or damaged on its way",
+    "overpaid": "paid too much",
+    "rebill": "the new bill was taken back",
+}
+"""Cause of a refund → its words."""
 
 NOTIFICATION: Final[Mapping[str, str]] = {
     "placed": "order placed",
@@ -306,6 +344,35 @@ UNDELIVERED: Final[Mapping[str, str]] = {
 """Outcome of a parcel that was not delivered → its words."""
 
 
+def covered(covers: Sequence[Data], order: OrderWriter) -> str:
+    """Say what an other refund was for: "8.00 USD for “Desk lamp” and 2.00 USD for shipping"."""
+    return listed([f"{order.money(each['amount'])} for {_target(each, order)}" for each in covers])
+
+
+def _target(cover: Data, order: OrderWriter) -> str:
+    match cover["kind"]:
+        case "line":
+            return order.item(cover["line"], 0)
+        case "fee":
+            return f"fee {cover['fee_id']}"
+        case _:
+            return "shipping"
+
+
+def _refund_part(data: Data) -> str:
+    """Name a refund, or its part of one payment."""
+    of_payment = f" to payment {data['payment_id']}" if data["payment_id"] is not None else ""
+    return f"Refund {data['refund_id']}{of_payment}"
+
+
+def _refund_due(data: Data, order: OrderWriter) -> str:
+    waiting = sum(part["amount"] for part in data["parts"] if part["waiting"])
+    waits = ""
+    if waiting:
+        waits = f" {'It' if waiting == data['amount'] else order.money(waiting)} waits for the end of a chargeback."
+    return f"Refund {data['refund_id']} of {order.money(data['amount'])} is due.{waits}"
+
+
 def _received(data: Data, order: OrderWriter) -> str:
     name = data["return_id"]
     if data["cause"] != "received":
@@ -329,7 +396,9 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
     ),
     "PaymentCaptured": lambda d, o: f"{o.money(d['amount'])} of payment {d['payment_id']} were captured.",
     "PaymentReleased": lambda d, o: f"The authorization of {o.money(d['amount'])} of payment {d['payment_id']} lapsed.",
-    "OtherRefundRecorded": lambda d, o: f"{o.money(d['amount'])} refunded for another reason than a cancellation.",
+    "OtherRefundRecorded": lambda d, o: (
+        f"{o.money(d['amount'])} was refunded separately{': ' + covered(d['covers'], o) if d['covers'] else ''}."
+    ),
     "MessageSent": lambda d, o: f"Message {d['message_id']} sent to {d['to']}.",
     "ContactRecorded": lambda d, o: f"Contact recorded: {d['channel']}.",
     "CancelRequested": lambda d, o: (
@@ -370,11 +439,11 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
         f"Not delivered: {_items(d['lines'], o)} of shipment {d['shipment_id']}, "
         f"{UNDELIVERED.get(d['outcome'], d['outcome'])}."
     ),
-    "RefundDue": lambda d, o: f"Refund {d['refund_id']} of {o.money(d['amount'])} is due.",
-    "RefundConfirmed": lambda d, o: f"Refund {d['refund_id']} was paid to the buyer.",
-    "RefundFailed": lambda d, o: f"Refund {d['refund_id']} failed. It is still due.",
+    "RefundDue": _refund_due,
+    "RefundConfirmed": lambda d, o: f"{_refund_part(d)} was paid to the buyer.",
+    "RefundFailed": lambda d, o: f"{_refund_part(d)} failed. It is still due.",
     "OtherRefundSettled": lambda d, o: (
-        f"{o.money(d['amount'])} of refund {d['refund_id']} were refunded separately. They are no longer due."
+        f"{o.money(d['amount'])} of refund {d['refund_id']} was refunded separately and is no longer due."
     ),
     "RefundWithdrawn": lambda d, o: f"Refund {d['refund_id']} was withdrawn because it is not owed.",
     "ChargebackOpened": lambda d, o: (

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from domain.claims import absences, answer_by, claims
 from domain.deadlines import live, number
-from domain.events import Instead, Verdict
+from domain.events import Instead, PlacedLine, Verdict
 from domain.instants import Instant, format_instant, parse_instant
-from domain.order import Order, Request
+from domain.order import Order, Part, Refund, Request
 from domain.order_json import attention, money, status
 from domain.policy import Policy
 from domain.rules.consent import SellerHasFinalSay
@@ -173,17 +173,24 @@ class OrderPage:
         return [
             {
                 "line": line,
-                "price": amount(placed[line.number].unit_price, self.currency),
+                "price": self._price(placed[line.number]),
+                "shipping": amount(line.shipping + line.shipping_tax, self.currency) if line.shipping else None,
                 "value": amount(line.value, self.currency),
             }
             for line in self.order.lines.values()
         ]
 
+    def _price(self, line: PlacedLine) -> str:
+        """The unit price as it was given. It may have more decimals than the currency, or be absent."""
+        if line.price is not None:
+            return line.price
+        return amount(line.unit_price, self.currency) if line.amount is None else ""
+
     @cached_property
     def sums(self) -> dict[str, int]:
         """Units of all lines, by state."""
         lines = self.order.lines.values()
-        names = ("ordered", "open", "shipped", "canceled", "auto_canceled", "returned", "rebilled")
+        names = ("ordered", "open", "shipped", "canceled", "auto_canceled", "returned", "rebilled", "undelivered")
         return {name: sum(getattr(line, name) for line in lines) for name in names}
 
     @property
@@ -194,7 +201,7 @@ class OrderPage:
             ("Paid by the buyer", amounts["paid_minor"], True),
             ("Refunds due", -amounts["refund_due_minor"], True),
             ("Refunds paid", -amounts["refunded_minor"], True),
-            ("Other refunds", -self.order.other_refunds_in_all, self.order.other_refunds_in_all != 0),
+            ("Refunded separately", -self.order.other_refunds_in_all, self.order.other_refunds_in_all != 0),
             ("Billed again and paid", self.order.rebills_confirmed, self.order.rebills_confirmed != 0),
         ]
         return [row for row in rows if row[2]]
@@ -209,10 +216,100 @@ class OrderPage:
             {
                 "id": refund.refund_id,
                 "amount": amount(refund.amount, self.currency),
-                "status": words.REFUND["failed" if refund.failed else refund.status],
+                "status": words.REFUND[_refund_status(refund)],
                 "when": self.when(refund.due_at),
+                "causes": words.listed([words.REFUND_CAUSE.get(each.cause, each.cause) for each in refund.causes]),
+                "parts": [self._part(part) for part in refund.parts] if _is_shared(refund) else [],
             }
             for refund in self.order.refunds.values()
+        ]
+
+    def _part(self, part: Part) -> str:
+        """Write the part of a refund that goes back to one payment, and how far it is."""
+        method = words.METHOD.get(part.method, part.method)
+        state = "waits for a chargeback" if part.waiting else "failed" if part.failed else "due"
+        if not part.left:
+            state = (
+                "refunded separately"
+                if part.elsewhere and not part.confirmed
+                else "released"
+                if (part.kind == "void")
+                else "refunded"
+            )
+        elif part.elsewhere:
+            state += f", {amount(part.elsewhere, self.currency)} refunded separately"
+        return f"{amount(part.amount, self.currency)} to {part.payment_id} ({method}): {state}"
+
+    @property
+    def payments(self) -> list[dict[str, Any]]:
+        """The payments. A single one without method, authorization or chargeback says no more than the money table."""
+        payments = list(self.order.payments.values())
+        plain = len(payments) == 1 and payments[0].method == "other" and not payments[0].authorized
+        if plain and payments[0].chargeback is None:
+            return []
+        return [
+            {
+                "id": payment.payment_id,
+                "method": words.METHOD.get(payment.method, payment.method),
+                "authorized": payment.authorized,
+                "captured": payment.captured,
+                "refunded": payment.refunded,
+                "separately": payment.elsewhere,
+                "chargeback": None if payment.chargeback is None else amount(payment.chargeback.amount, self.currency),
+                "when": self.when(payment.received_at),
+            }
+            for payment in payments
+        ]
+
+    @property
+    def fees(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": fee.fee_id,
+                "title": fee.title,
+                "refundable": fee.refundable == "with-order",
+                "amount": amount(fee.amount, self.currency),
+                "tax": amount(fee.tax, self.currency),
+            }
+            for fee in self.terms.fees
+        ]
+
+    @property
+    def other_refunds(self) -> list[dict[str, Any]]:
+        """Amounts that were refunded separately: when, how much, and what for."""
+        return [
+            {
+                "id": other.other_refund_id,
+                "amount": amount(other.amount, self.currency),
+                "refund": other.refund_id,
+                "covers": words.covered(
+                    [
+                        {"kind": each.kind, "line": each.line, "fee_id": each.fee_id, "amount": each.amount}
+                        for each in other.covers
+                    ],
+                    self._writer,
+                ),
+                "when": self.when(other.recorded_at),
+            }
+            for other in self.order.others
+        ]
+
+    @property
+    def returns(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": back.return_id,
+                "status": words.RETURN["part" if back.received and back.status == "open" else back.shown_status],
+                "what": self._writer.items(back.lines),
+                "received": self._writer.items(back.received) if back.received and back.status == "open" else None,
+                "carrier": back.carrier,
+                "tracking_number": back.tracking_number,
+                "opened": self.when(back.opened_at),
+                "ship_by": None
+                if back.ship_by is None or back.status != "open" or back.is_under_way
+                else self.when(back.ship_by),
+            }
+            for back in self.order.returns.values()
         ]
 
     @property
@@ -338,6 +435,18 @@ class OrderPage:
     @property
     def summary(self) -> str:
         return f"{counted(len(self.order.lines), 'item')}, {units(self.sums['ordered'])}"
+
+
+def _refund_status(refund: Refund) -> str:
+    """The status of a refund for words.REFUND: failed and waiting ones are due."""
+    if refund.status != "due":
+        return refund.status
+    return "failed" if refund.failed else "waiting" if refund.waiting else "due"
+
+
+def _is_shared(refund: Refund) -> bool:
+    """Whether its parts say more than the refund itself."""
+    return len(refund.parts) > 1 or any(part.elsewhere or part.kind == "void" for part in refund.parts)
 
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

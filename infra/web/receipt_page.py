@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from consumers.ports.notifications import Notification
 from domain.instants import Instant, format_instant, parse_instant
@@ -26,6 +26,17 @@ STATE: Mapping[str, str] = {
     "came-back": "attention",
 }
 """State of a notification → its signal. The language pack has the words."""
+
+
+_OF_A_REFUND: Final[Mapping[str, str]] = {
+    "due": "on_its_way",
+    "failed": "failed",
+    "waiting": "waiting",
+    "paid": "refunded",
+    "separately": "settled_elsewhere",
+    "withdrawn": "withdrawn",
+}
+"""Clause of a refund's sentence → the amount of the receipt that it is about."""
 
 
 class ReceiptPage:
@@ -73,16 +84,37 @@ class ReceiptPage:
     def refund(self, refund: Mapping[str, Any] | None) -> str:
         """Write the refund of a cancellation."""
         if refund is None:
-            return self.words["no-refund"]
+            return self._pack.say("receipt", "no-refund", others=bool(self.receipt["other_refunds"]))
+        status = refund["status"]
+        if status == "due":
+            status = "failed" if refund["failed"] else "waiting" if refund["waiting"] else status
+        parts = [
+            self._pack.say("receipt", f"refund-{name}", amount=self._money(refund[f"{field}_minor"]))
+            for name, field in _OF_A_REFUND.items()
+            if refund[f"{field}_minor"] or (field == "on_its_way" and not refund["amount_minor"])
+        ]
+        what = self._pack.listed(parts)
+        word = self._pack.word("refund", status)
         return self._pack.say(
-            "receipt",
-            "refund",
-            amount=self._pack.money(refund["amount_minor"], self.receipt["currency"]),
-            id=refund["refund_id"],
-            status=self._pack.word("refund", "failed" if refund["failed"] else refund["status"]),
-            failed=refund["failed"],
-            paid=refund["status"] == "confirmed",
+            "receipt", "refund", what=what[:1].upper() + what[1:], id=refund["refund_id"], status=word
         )
+
+    def _money(self, minor: int) -> str:
+        return self._pack.money(minor, self.receipt["currency"])
+
+    @property
+    def others(self) -> list[str]:
+        """Write each amount that was refunded separately."""
+        return [
+            self._pack.say(
+                "claim",
+                "refunded-separately",
+                amount=self._money(other["amount_minor"]),
+                day=self._pack.day(parse_instant(other["at"]), self.zone),
+                many=False,
+            )
+            for other in self.receipt["other_refunds"]
+        ]
 
     def cause(self, line: Mapping[str, Any]) -> str:
         """Why these units were canceled."""

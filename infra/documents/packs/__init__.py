@@ -66,6 +66,17 @@ class Pack:
         )
         return text
 
+    def day(self, instant: Instant, timezone: str) -> str:
+        """Write the local day of an instant: 3 March 2026. In UTC where this machine does not know the zone."""
+        try:
+            there = zone(timezone)
+        except ValueError:
+            there = zone("UTC")
+        local = local_time(instant, there.key)
+        form = self.words["form"]
+        text: str = form["day"].format(day=local.day, month=form["months"][local.month - 1], year=local.year)
+        return text
+
     def money(self, minor: int, currency: str) -> str:
         """Write minor units as a decimal, followed by the currency's code."""
         form = self.words["form"]

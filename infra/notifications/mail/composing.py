@@ -25,6 +25,25 @@ from infra.notifications.mail.facts import World, facts
 WITHOUT_LINKS: Final = "shipped-although-canceled"
 """The template whose message has no link of any kind."""
 
+ABOUT_MONEY: Final = frozenset(
+    {
+        *CONFIRMATIONS,
+        "undelivered",
+        "coming-back",
+        "refund-due",
+        "refund-confirmed",
+        "refund-failed",
+        "refund-withdrawn",
+        "return-opened",
+        "return-received",
+        "return-withdrawn",
+        "return-lapsed",
+        "return-refunded",
+        "return-closed",
+    }
+)
+"""Templates whose mail says what is refunded. It also says what was refunded separately."""
+
 
 class PackComposer:
     """The ``Composer`` port over the language packs."""
@@ -47,6 +66,8 @@ class PackComposer:
         template = words.notifications[lead.template]
         title = _line(template["subject"], given)
         sections = _merged([_section(words, notice, values) for notice, values in entries])
+        if given["others"] and not bare and any(notice.template in ABOUT_MONEY for notice, _ in entries):
+            sections.append({"paragraphs": [_clean(given["others"])], "lines": []})
         frame = self._frame(words, message, lead, given, subject, contact, bare=bare)
         text = _layout("message.txt").render(subject=title, sections=sections, **frame)
         html = _layout("message.html").render(subject=title, sections=sections, **frame)

@@ -11,18 +11,20 @@ from typing import Any, Final
 from consumers.notifying.notification_mapper import deadline_of
 from consumers.ports.notifications import CannotCompose, Notification, Subject
 from domain import events as e
+from domain.claims import refunded_separately
 from domain.eligibility_queries import as_of, may
 from domain.marketplace_settings import MarketSettings
 from domain.notification_rules import AUDIENCES, CONFIRMATIONS, REMINDER, about
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.references import reference_of
+from infra.documents.claims import OrderWriter
 from infra.documents.packs import Pack
 
 NAMES: Final = (
     "po", "seller", "buyer", "marketplace", "policy", "to_buyer", "lines", "about", "reference", "at", "amount", "paid",
     "until", "reason", "rule", "rule_id", "outcome", "cause", "asker", "offers", "kind", "carrier", "tracking", "text",
-    "whole", "then", "since",
+    "whole", "then", "since", "now", "waits", "others",
 )  # fmt: skip
 """The names of all facts."""
 
@@ -49,7 +51,8 @@ def facts(notice: Notification, event: e.Event | None, subject: Subject, pack: P
         "marketplace": order.marketplace,
         "policy": f"{terms.policy.id} {terms.policy.version}",
         "to_buyer": notice.audience == "buyer",
-        "paid": order.paid > 0,
+        "paid": order.paid > 0 or bool(order.others),
+        "others": _refunded_separately(order, pack),
         "lines": [],
     }
     if event is None:
@@ -79,6 +82,13 @@ def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any
     match event:
         case e.OrderPlaced():
             return _placed(order, pack, world)
+        case e.RefundDue(amount=amount, parts=parts):
+            waits = sum(part.amount for part in parts if part.waiting)
+            now, currency = amount - waits, order.terms.currency
+            return {
+                "now": pack.money(now, currency) if now or not waits else "",
+                "waits": pack.money(waits, currency) if waits else "",
+            }
         case e.MessageSent(message_id=message_id):
             kind = order.messages[message_id][0]
             return {"asker": pack.word("side", kind) if kind in AUDIENCES else ""}
@@ -153,8 +163,14 @@ def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
     match event:
         case e.RefundDue(amount=amount) | e.RebillDue(amount=amount) | e.CreditMemoIssued(amount=amount):
             minor = amount
-        case e.RefundConfirmed(refund_id) | e.RefundFailed(refund_id) | e.RefundWithdrawn(refund_id):
-            minor = order.refunds[refund_id].amount
+        case e.RefundConfirmed(refund_id, payment_id):
+            parts = order.refunds[refund_id].parts
+            minor = sum(part.confirmed for part in parts if payment_id in (None, part.payment_id))
+        case e.RefundFailed(refund_id, _, payment_id):
+            parts = order.refunds[refund_id].parts
+            minor = sum(part.left for part in parts if part.failed and payment_id in (None, part.payment_id))
+        case e.RefundWithdrawn(refund_id):
+            minor = sum(part.left for part in order.refunds[refund_id].parts)
         case e.Rebilled(rebill_id) | e.RebillFailed(rebill_id):
             minor = order.rebills[rebill_id].amount
         case e.LinesCanceled() | e.AutoCanceled() | e.ReturnOpened() | e.ParcelUndelivered() | e.ReturnClosed():
@@ -163,6 +179,13 @@ def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
         case _:
             pass
     return "" if minor is None else pack.money(minor, order.terms.currency)
+
+
+def _refunded_separately(order: Order, pack: Pack) -> str:
+    """Say what was refunded separately; empty if nothing was."""
+    if not order.others:
+        return ""
+    return OrderWriter(order, pack, str, str).say(refunded_separately(order))
 
 
 def _whole(event: e.Event, order: Order) -> bool:

@@ -135,6 +135,53 @@ def test_the_order_page_summarizes_it_in_a_sentence_and_adds_the_money_up(shop: 
     assert "Can the buyer cancel it? No What is left of the order has shipped" in page_text
 
 
+TENDERS = [
+    ("ConfirmPayment", {"payment_id": "gift-7", "method": "gift_card", "amount": "20.00"}),
+    ("ConfirmPayment", {"payment_id": "visa-7", "method": "card", "amount": "44.00"}),
+    ("RecordOtherRefund", {"amount": "5.00", "covers": [{"line": 2, "amount": "5.00"}]}),
+    ("Ship", {"shipment_id": "asn-1", "lines": [1]}),
+    ("Ship", {"shipment_id": "asn-2", "lines": [2]}),
+    ("Deliver", {"shipment_id": "asn-1"}),
+    ("RequestReturn", {"reason": "changed_mind", "lines": [1]}),
+    ("ReturnReceived", {"about": "return-1", "lines": [{"line": 1, "quantity": 1}]}),
+    ("OpenChargeback", {"payment_id": "visa-7", "amount": "30.00"}),
+    ("ReportUndelivered", {"shipment_id": "asn-2", "outcome": "lost"}),
+]
+
+
+def test_the_order_page_has_fees_payments_returns_lost_items_and_what_was_refunded_separately(http: Http) -> None:
+    lines = [
+        {"line": 1, "sku": "L-1", "title": "Lamp", "quantity": 2, "unit_price": "10.00"},
+        {"line": 2, "sku": "C-2", "title": "Chair", "quantity": 1, "unit_price": "40.00"},
+    ]
+    fees = [{"fee_id": "wrap", "title": "Gift wrapping", "amount": "4.00"}]
+    placed = placing("tenders", policy="general-store", lines=lines, paid=False, fees=fees)
+    assert http.post("/v1/tenders/orders", placed, "k1").status_code == 201
+    for number, (command, fields) in enumerate(TENDERS):
+        body = {"command": command, "actor": SYSTEM, **fields}
+        answer = http.post("/v1/tenders/orders/tenders/commands", body, f"t{number}")
+        assert answer.status_code == 200, (command, answer.text)
+
+    text = http.get("/o/tenders/tenders").text
+
+    read(text)
+    page = words(text)
+    assert "A refund of 40.00 USD" not in page
+    assert "waits for the end of a chargeback" in page
+    assert "The buyer's bank demands 30.00 USD back (chargeback)." in page
+    assert "5.00 USD was refunded separately on" in page
+    assert "Refunded separately −5.00" in page
+    assert "5.00 USD for “Chair”" in page
+    assert "gift-7 gift card" in page
+    assert "chargeback open: 30.00" in page
+    assert "Gift wrapping never refunded 4.00 0.00" in page
+    assert "Received in part" in page
+    assert "received: 1 of “Lamp”" in page
+    assert "Lost or damaged on the way: “Chair”." in page
+    listed = words(http.get("/o/tenders?status=undelivered").text)
+    assert "Lost on its way 0" in listed
+
+
 def test_the_timeline_is_newest_first_with_actor_time_and_rule(shop: Http) -> None:
     text = shop.get("/o/shop/partly").text
     timeline = words(text.split('<ol class="timeline"')[1])

@@ -62,7 +62,8 @@ def test_a_receipt_names_each_cancellation_with_its_reference_lines_and_refund(h
     assert (receipt["canceled"], receipt["canceled_units"], receipt["ordered"]) == ("partly", 7, 10)
     assert canceled["reference"] == reference_of(bytes.fromhex(canceled["commit"]))
     assert [(line["line"], line["quantity"], line["cause"]) for line in canceled["lines"]] == [(1, 7, "fill_or_kill")]
-    assert canceled["refund"] == {"refund_id": "refund-1", "amount_minor": 7000, "status": "due", "failed": False}
+    due = {"refund_id": "refund-1", "amount_minor": 7000, "status": "due", "failed": False, "on_its_way_minor": 7000}
+    assert canceled["refund"].items() >= due.items()
     page = http.get(path.replace("/v1/", "/o/").replace("orders/", "") + "/receipt")
     assert canceled["reference"] in page.text and "70.00 USD will be refunded to the buyer" in page.text
     strict = Strict()

@@ -41,10 +41,14 @@ def _amount(order: Order, minor: int) -> str:
     return pack("en").money(minor, order.terms.currency)
 
 
-def _due(order: Order, *, failed: bool) -> int:
-    """What is due and was instructed: a part that waits for a chargeback is not on its way."""
-    due = [x for x in order.refunds.values() if x.status == "due" and x.failed is failed]
-    return sum(x.due - sum(part.left for part in x.parts if part.waiting) for x in due)
+def _due(order: Order, state: str) -> int:
+    """The parts of due refunds that are on their way, failed or waiting. What is paid or settled is none of them."""
+    parts = [part for x in order.refunds.values() if x.status == "due" for part in x.parts]
+    found = {"waiting": 0, "failed": 0, "on its way": 0}
+    for part in parts:
+        of = "waiting" if part.waiting else "failed" if part.failed else "on its way"
+        found[of] += part.amount - part.confirmed - part.elsewhere
+    return found[state]
 
 
 def _number(text: str) -> int:
@@ -80,14 +84,41 @@ def about_the_order(text: str, order: Order, now: Instant) -> Iterator[str]:
 
 
 def _money(text: str, order: Order) -> Iterator[str]:
-    on_its_way, failed = _due(order, failed=False), _due(order, failed=True)
-    want = _amount(order, on_its_way) if on_its_way else None
-    yield from _exactly(text, r"A refund of " + MONEY + r" is on its way to the buyer", want)
-    want = _amount(order, failed) if failed else None
-    yield from _exactly(text, r"A refund of " + MONEY + r" failed and is still due", want)
+    for state, sentence in (
+        ("on its way", r"A refund of " + MONEY + r" is on its way to the buyer"),
+        ("failed", r"A refund of " + MONEY + r" failed and is still due"),
+        ("waiting", r"A refund of " + MONEY + r" waits for the end of a chargeback"),
+    ):
+        due = _due(order, state)
+        yield from _exactly(text, sentence, _amount(order, due) if due else None)
+    demanded = sum(x.chargeback.amount for x in order.payments.values() if x.chargeback is not None)
+    want = _amount(order, demanded) if demanded else None
+    yield from _exactly(text, r"bank demands " + MONEY + r" back", want)
+    yield from _separately(text, order)
+    twice = sum(each.amount for each in order.others) + order.refunds_due + order.refunds_confirmed - order.paid
+    twice -= sum(x.amount for x in order.rebills.values() if x.status == "confirmed")
+    yield from _exactly(
+        text, MONEY + r" more was given back than was paid", _amount(order, twice) if twice > 0 else None
+    )
     unpaid = order.terms.total - order.value_with_shipping - order.paid
     want = _amount(order, unpaid) if order.is_unpaid and order.open_units else None
     yield from _exactly(text, MONEY + r" are not paid yet", want)
+
+
+def _separately(text: str, order: Order) -> Iterator[str]:
+    """What was refunded separately is named, and no sentence says that no money goes back while some did."""
+    elsewhere = sum(each.amount for each in order.others)
+    want = _amount(order, elsewhere) if order.others else None
+    yield from _exactly(text, MONEY + r" was refunded separately(?:, most recently)? on \d+ \w+ \d{4}\.", want)
+    if order.others and NO_MONEY.search(text):
+        yield f"no money, and {elsewhere} went back: {text!r}"
+
+
+NO_MONEY = re.compile(
+    r"nothing (?:is|will be|was) refunded|nothing to refund|without a refund|does not lead to a refund|no refund\b",
+    re.IGNORECASE,
+)
+"""Sentences that say that no money goes back at all."""
 
 
 def _units(text: str, order: Order, now: Instant) -> Iterator[str]:
@@ -218,8 +249,13 @@ def about_a_verdict(because: str, order: Order) -> Iterator[str]:
     """Check what a yes or no claims of the order."""
     lines = order.lines
     canceled = any(line.canceled for line in lines.values())
-    if "marketplace" in because:
-        yield "a verdict speaks of the order's policy, not of the marketplace"
+    by_us = any(
+        line.canceled_by in ("support", "system") and line.canceled_as == line.canceled_by for line in lines.values()
+    )
+    if "by the marketplace" in because and not by_us:
+        yield f"the marketplace canceled nothing: {because}"
+    if "marketplace" in because.replace("by the marketplace", "").replace("The marketplace canceled", ""):
+        yield f"a verdict rests on the order's policy, not on the marketplace: {because}"
     if because.startswith("The order has shipped") and (canceled or order.open_units or not order.shipped_units):
         yield because
     if because.startswith("What is left of the order has shipped") and (not canceled or order.open_units):
@@ -279,16 +315,27 @@ def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, .
         yield f"{subject!r} of an order with {whole}"
     for amount, refund in re.findall(MONEY + r" are on their way back to you \((refund-\d+)\)", text):
         x = order.refunds[refund]
-        if x.status != "due" or x.failed or _amount(order, x.amount) != amount:
+        left = sum(part.left for part in x.parts if not part.waiting)
+        if x.status != "due" or x.failed or _amount(order, left) != amount:
             yield f"{refund} is on its way"
+    for amount, refund in re.findall(MONEY + r" have to wait because your bank .+? \((refund-\d+)\)", text):
+        x = order.refunds[refund]
+        if x.status != "due" or _amount(order, sum(part.left for part in x.parts if part.waiting)) != amount:
+            yield f"{refund} waits"
     for amount, refund in re.findall(MONEY + r" could not be refunded yet \((refund-\d+)\)", text):
         x = order.refunds[refund]
-        if not x.failed or x.status != "due" or _amount(order, x.amount) != amount:
+        failed = [part.left for part in x.parts if part.failed]
+        if x.status != "due" or amount not in {_amount(order, sum(failed)), *(_amount(order, each) for each in failed)}:
             yield f"{refund} failed"
     for amount, refund in re.findall(MONEY + r" were refunded to you \((refund-\d+)\)", text):
         x = order.refunds[refund]
-        if x.status != "confirmed" or _amount(order, x.amount) != amount:
+        paid = [part.confirmed for part in x.parts if part.confirmed]
+        if amount not in {_amount(order, sum(paid)), *(_amount(order, each) for each in paid)}:
             yield f"{refund} was paid"
+    if "refund" in text.replace("refunded separately", "") and order.others and "was refunded separately" not in text:
+        yield f"not a word of what was refunded separately: {text!r}"
+    if "was refunded separately" in text:
+        yield from _separately(text, order)
     due_now = {_amount(order, event.amount) for event in events if isinstance(event, e.RefundDue)}
     for amount in re.findall(MONEY + r" will be refunded (?:to you|to the buyer)", text):
         if amount not in due_now:
@@ -321,14 +368,46 @@ def about_a_receipt(sentence: str, refunds: list[str], order: Order) -> Iterator
     part = f"{canceled:,}" if 0 < canceled < ordered else None
     yield from _exactly(sentence, rf"{NUMBER} of [\d,]+ units? of order", part)
     for stated in refunds:
-        if stated == "This cancellation does not lead to a refund.":
+        if re.fullmatch(r"This cancellation does not lead to a (?:further )?refund\.", stated):
+            if bool(order.others) != ("further" in stated):
+                yield stated
             continue
-        found = re.fullmatch(MONEY + r" (.+) \((refund-\d+), .+\)\.", stated)
-        if found is None:
-            yield f"what is this: {stated!r}"
-            continue
-        x = order.refunds[found[3]]
-        state = "paid" if x.status == "confirmed" else "failed" if x.failed else "due"
-        want = {"paid": "were refunded", "failed": "could not be refunded", "due": "will be refunded"}[state]
-        if found[1] != _amount(order, x.amount) or want not in found[2]:
-            yield f"{stated!r}, and the refund is {state}"
+        yield from _refund_on_a_receipt(stated, order)
+
+
+def about_what_a_receipt_adds(others: list[str], order: Order) -> Iterator[str]:
+    """Check that each amount that was refunded separately has its sentence."""
+    want = [_amount(order, each.amount) for each in order.others]
+    found = [re.match(MONEY + r" was refunded separately on ", stated) for stated in others]
+    if [each and each[1] for each in found] != want:
+        yield f"{others} instead of {want}"
+
+
+def _refund_on_a_receipt(stated: str, order: Order) -> Iterator[str]:
+    found = re.search(r"\((refund-\d+), ([^()]+)\)\.$", stated)
+    if found is None:
+        yield f"what is this: {stated!r}"
+        return
+    x = order.refunds[found[1]]
+    wanted: dict[str, int] = {}
+    for part in x.parts:
+        left = part.amount - part.confirmed - part.elsewhere
+        verb = (
+            "was withdrawn"
+            if x.status == "withdrawn"
+            else "are to be refunded"
+            if part.waiting
+            else ("could not be refunded" if part.failed else "will be refunded")
+        )
+        for each, amount in (
+            (verb, left),
+            ("were refunded to the buyer", part.confirmed),
+            ("separately", part.elsewhere),
+        ):
+            wanted[each] = wanted.get(each, 0) + amount
+    for each, amount in wanted.items():
+        clause = rf"{MONEY} {each}" if each != "separately" else rf"{MONEY} were refunded to the buyer separately"
+        if each == "were refunded to the buyer":
+            clause += r"(?! separately)"
+        if x.amount:
+            yield from _exactly(stated, clause, _amount(order, amount) if amount else None)

@@ -31,12 +31,28 @@ class _RandomOrder:
         self._now: Instant = START + random.randint(0, 30) * DAY + random.randint(0, 600) * MINUTE
         self._count = 0
         self._lines = {n: random.randint(1, 4) for n in range(1, random.randint(1, 3) + 1)}
-        self._ids: dict[str, list[str]] = {kind: [] for kind in ("r", "s", "c", "d")}
+        self._ids: dict[str, list[str]] = {kind: [] for kind in ("r", "s", "c", "d", "p")}
 
     def rows(self) -> Iterator[Row]:
-        yield self._place()
+        tenders = self._random.random() < 0.4
+        yield self._place(paid=not tenders and self._random.random() > 0.3)
+        if tenders:
+            yield from self._pay_twice()
+            if self._random.random() < 0.2:
+                yield from self._charged_back()
         steps = self._steps()
         names = [*steps, *("req", "req", "ship", "ship", "deliver", "deliver")]
+        if tenders:
+            names += [
+                "chargeback",
+                "by_us",
+                "cancel",
+                "part_paid",
+                "part_paid",
+                "lost_to_bank",
+                "parcel",
+                "by_hand",
+            ] * 3
         for _ in range(self._random.randint(3, 16)):
             self._now += self._random.choice(PAUSES) * MINUTE
             yield steps[self._random.choice(names)]()
@@ -53,7 +69,22 @@ class _RandomOrder:
             **fields,
         }
 
-    def _place(self) -> Row:
+    def _pay_twice(self) -> Iterator[Row]:
+        """Pay 10.00 by card and the rest by gift card."""
+        rest = 10 * sum(self._lines.values()) - 10
+        for method, amount in (("card", 10), ("gift_card", rest)):
+            if amount:
+                payment = {"payment_id": self._new("p"), "method": method, "amount": str(amount)}
+                yield self._row("ConfirmPayment", SYSTEM, **payment)
+
+    def _charged_back(self) -> Iterator[Row]:
+        """Cancel the order while a chargeback of the card is open, of which the bank then takes half."""
+        card = {"payment_id": self._ids["p"][0]}
+        yield self._row("OpenChargeback", SYSTEM, amount="10", **card)
+        yield self._row("CancelLines", SELLER, reason="out_of_stock")
+        yield self._row("CloseChargeback", SYSTEM, outcome="lost", amount="5", **card)
+
+    def _place(self, *, paid: bool) -> Row:
         random, more = self._random, {}
         if random.random() < 0.3:
             more["ship_by"] = format_instant(self._now + random.randint(1, 5) * DAY)
@@ -63,7 +94,7 @@ class _RandomOrder:
             {"line": n, "sku": f"A-{n}", "quantity": units, "unit_price": "10"} for n, units in self._lines.items()
         ]
         parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": self._policy}
-        return self._row("PlaceOrder", SYSTEM, **parties, paid=random.random() > 0.2, lines=lines, **more)
+        return self._row("PlaceOrder", SYSTEM, **parties, paid=paid, lines=lines, **more)
 
     def _new(self, kind: str) -> str:
         self._ids[kind].append(f"{kind}{self._count}")
@@ -89,6 +120,15 @@ class _RandomOrder:
         photo = {"kind": "photo", "sha256": "ab" * 32, "media_type": "image/png", "size": 3}
         faulty: Callable[[], str] = lambda: random.choice(["changed_mind", "not_as_described"])  # noqa: E731
         back: Callable[[], str] = lambda: random.choice([known("c", "r"), "return-1"])  # noqa: E731
+        payment: Callable[[], str] = lambda: random.choice(["payment-1", *self._ids["p"]])  # noqa: E731
+        refund: Callable[[], str] = lambda: f"refund-{random.randint(1, 2)}"  # noqa: E731
+        some_money: Callable[[], str] = lambda: random.choice(["5", "10", "20", "30", "40"])  # noqa: E731
+        tender: Callable[[], Row] = lambda: {  # noqa: E731
+            "payment_id": new("p"),
+            "method": random.choice(["card", "gift_card"]),
+            "state": random.choice(["captured", "authorized"]),
+        }
+        one_back = {"line": 1, "quantity": 1, "condition": "sellable"}
         return {
             "req": lambda: row("RequestCancel", BUYER, request_id=new("r"), reason="changed_mind", **some()),
             "propose": lambda: row("RequestCancel", SELLER, request_id=new("r"), reason="out_of_stock", **some()),
@@ -144,5 +184,31 @@ class _RandomOrder:
                 outcome=random.choice(["grant", "deny", "return"]),
             ),
             "appeal": lambda: row("AppealDispute", anybody(), dispute_id=known("d")),
-            "pay": lambda: row("ConfirmPayment", SYSTEM, amount=random.choice(["10", "20"])),
+            "pay": lambda: row("ConfirmPayment", SYSTEM, amount=random.choice(["10", "20"]), **tender()),
+            "pay_again": lambda: row("ConfirmPayment", SYSTEM, amount=random.choice(["10", "20"]), **tender()),
+            "capture": lambda: row("CapturePayment", SYSTEM, payment_id=payment()),
+            "release": lambda: row("ReleasePayment", SYSTEM, payment_id=payment()),
+            "goodwill": lambda: row("RecordOtherRefund", SYSTEM, amount="5", covers=[{"line": 1, "amount": "5"}]),
+            "by_hand": lambda: row("RecordOtherRefund", SYSTEM, amount=some_money(), refund_id=refund()),
+            "part_paid": lambda: row("ConfirmRefund", SYSTEM, refund_id=refund(), payment_id=payment()),
+            "part_failed": lambda: row("FailRefund", SYSTEM, refund_id=refund(), payment_id=payment()),
+            "mistake": lambda: row("WithdrawRefund", SUPPORT, refund_id=refund(), note="A mistake.", **rule),
+            "chargeback": lambda: row("OpenChargeback", SYSTEM, payment_id=payment(), amount=some_money()),
+            "won": lambda: row("CloseChargeback", SYSTEM, payment_id=payment(), outcome="won"),
+            "lost_to_bank": lambda: row("CloseChargeback", SYSTEM, payment_id=payment(), outcome="lost"),
+            "lost_in_part": lambda: row(
+                "CloseChargeback", SYSTEM, payment_id=payment(), outcome="lost", amount=some_money()
+            ),
+            "by_us": lambda: row("CancelLines", SYSTEM, reason="suspected_fraud", **some()),
+            "parcel": lambda: row(
+                "ReportUndelivered",
+                SELLER,
+                shipment_id=known("s"),
+                outcome=random.choice(["lost", "damaged_in_transit", "returned_to_sender", "refused"]),
+            ),
+            "part_back": lambda: row("ReturnReceived", SELLER, about=back(), lines=[one_back]),
+            "no_return": lambda: row("WithdrawReturn", BUYER, about=back()),
+            "close_return": lambda: row(
+                "CloseReturn", SUPPORT, about=back(), outcome=random.choice(["refund", "no_refund"]), **rule
+            ),
         }

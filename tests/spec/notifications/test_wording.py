@@ -35,7 +35,7 @@ def test_a_pack_has_every_template_reason_and_rule_that_is_sent_and_no_other(lan
     assert set(words["notification"]) == TEMPLATES
     assert set(words["reason"]) == {*CANCEL_REASONS, *RETURN_REASONS}
     assert {rule for rule, text in RULES.items() if text.section == 1} <= set(words["rule"]) <= set(RULES)
-    assert set(words["form"]) == {"moment", "months", "decimal", "group", "units", "and"}
+    assert set(words["form"]) == {"moment", "day", "months", "decimal", "group", "units", "and"}
     assert set(words["frame"]) == {"greeting", "order", "policy", "page", "contact", "again", "sign"}
 
 
