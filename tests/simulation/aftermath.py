@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Maker = Callable[["Traffic", "Plan", Instant], "Body"]
 
 FAULTS: Final = ("not_as_described", "missing_item", "not_authentic", "wrong_item")
+OUTCOMES: Final = ("lost", "lost", "damaged_in_transit", "returned_to_sender", "refused")
 OTHERS: Final = ("does_not_fit", "changed_mind", "other")
 
 
@@ -71,15 +72,42 @@ def evidence(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
 def receive_return(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
     """Returns: asked for, on their way, received."""
     rng = t.rng
-    match rng.randrange(3):
-        case 0:
+    match rng.randrange(6):
+        case 0 | 1:
             fields = {"reason": rng.choice((*FAULTS, *OTHERS)), **_named(t, plan)}
             return t._body(plan, "RequestReturn", "buyer", **fields)
-        case 1:
+        case 2:
             return t._body(plan, "StartReturn", "system", about=_about(t, plan))
-        case _:
+        case 3 | 4:
             condition = rng.choice(("sellable", "damaged"))
             return t._body(plan, "ReturnReceived", "seller", about=_about(t, plan), condition=condition)
+        case _:
+            number, quantity = rng.choice(plan.lines)
+            part = {"line": number, "quantity": rng.randrange(1, quantity + 1), "condition": "damaged"}
+            return t._body(plan, "ReturnReceived", "seller", about=_about(t, plan), lines=[part])
+
+
+def end_return(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    """A return that does not come: withdrawn, or closed with the money or without."""
+    match t.rng.randrange(3):
+        case 0:
+            return t._body(plan, "WithdrawReturn", "buyer", about=_about(t, plan))
+        case 1:
+            return t._body(plan, "CloseReturn", "seller", about=_about(t, plan), outcome="refund")
+        case _:
+            fields = {"outcome": "no_refund", "rule": "seller-has-final-say"}
+            return t._body(plan, "CloseReturn", "support", about=_about(t, plan), **fields)
+
+
+def undelivered(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    """A parcel that does not reach the buyer."""
+    rng = t.rng
+    fields: dict[str, Any] = {"shipment_id": t._known(plan.shipments, "asn1"), "outcome": rng.choice(OUTCOMES)}
+    if rng.random() < 0.2:
+        fields["refund_now"] = True
+    if rng.random() < 0.3:
+        fields |= _named(t, plan)
+    return t._body(plan, "ReportUndelivered", rng.choice(("seller", "system")), **fields)
 
 
 def dispute(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
@@ -191,16 +219,58 @@ _REBILLED: Final = (
     whole("RequestReturn", "buyer", reason="changed_mind"),
     make("ReturnReceived", "seller", about="return-1"),
 )
+_LOST: Final = (
+    _GONE[0],
+    make("ReportUndelivered", "seller", shipment_id="asn-s", outcome="lost"),
+    make("Deliver", "system", shipment_id="asn-s"),
+    *_REBILLED[2:7],
+)
+_SENT_BACK: Final = (
+    _GONE[0],
+    make("ReportUndelivered", "system", shipment_id="asn-s", outcome="returned_to_sender"),
+    make("ReturnReceived", "seller", about="asn-s", condition="sellable"),
+    make("ConfirmRefund", "system", refund_id="refund-1"),
+)
+_RETURN_IN_PARTS: Final = (
+    *_RETURN[:4],
+    make("ReturnReceived", "seller", about="return-1", lines=[{"line": 1, "quantity": 1, "condition": "damaged"}]),
+    make("CloseReturn", "seller", about="return-1", outcome="refund"),
+    make("ReturnReceived", "seller", about="return-1", condition="sellable"),
+)
+_CHARGEBACK: Final = (
+    make("OpenChargeback", "system", payment_id="payment-1", amount="900"),
+    make("CancelLines", "seller", reason="out_of_stock"),
+    make("CloseChargeback", "system", payment_id="payment-1", outcome="lost", amount="10"),
+    make("FailRefund", "system", refund_id="refund-1"),
+    make("WithdrawRefund", "system", refund_id="refund-1", note="It was a mistake."),
+)
+_AUTHORIZED: Final = (
+    make("ConfirmPayment", "system", payment_id="pay-a", method="card", state="authorized", amount="60"),
+    make("ConfirmPayment", "system", payment_id="pay-b", method="gift_card", amount="40"),
+    make("CapturePayment", "system", payment_id="pay-a", amount="20"),
+    whole("CancelLines", "seller", reason="out_of_stock"),
+    make("ReleasePayment", "system", payment_id="pay-a"),
+    make("CancelLines", "seller", reason="out_of_stock"),
+    make("ConfirmRefund", "system", refund_id="refund-1", payment_id="pay-b"),
+    make("ConfirmRefund", "system", refund_id="refund-1", payment_id="pay-a"),
+)
+_WITHDRAWN: Final = (*_RETURN[:3], make("WithdrawReturn", "buyer", about="return-1"), *_RETURN[2:])
+_SETTLED: Final = (
+    make("ConfirmPayment", "system", payment_id="pay-c", method="card", amount="7"),
+    make("RecordOtherRefund", "support", refund_id="refund-1", amount="7"),
+    make("RecordOtherRefund", "support", amount="1", covers=[{"line": 1, "amount": "1"}]),
+    make("CancelLines", "seller", reason="out_of_stock"),
+)
 _DECLINED: Final = (*_REBILLED[:3], make("Acknowledge", "buyer", accepts_item=False, accepts_rebilling=False))
 
 SCRIPTS: Final[dict[str, tuple[tuple["Maker", ...], ...]]] = {
-    "portal": (_REBILLED, _DECLINED),
-    "peers": (_CASE,),
+    "portal": (_REBILLED, _REBILLED, _DECLINED, _CHARGEBACK, _AUTHORIZED, _LOST, _SETTLED),
+    "peers": (_CASE, _SENT_BACK),
     "consent": (_CASE, _DISPUTED, (*_GONE, *_DISPUTED), _RETURN),
-    "store": (_RETURN, _REBILLED),
-    "auction": (_RETURN,),
-    "bigbox": (_RETURN, _REBILLED),
-    "every": (_RETURN, _DECLINED),
+    "store": (_RETURN, _REBILLED, _REBILLED, _RETURN_IN_PARTS, _LOST, _WITHDRAWN),
+    "auction": (_RETURN, _RETURN_IN_PARTS, _CHARGEBACK),
+    "bigbox": (_RETURN, _REBILLED, _SENT_BACK, _AUTHORIZED),
+    "every": (_RETURN, _DECLINED, _AUTHORIZED, _SETTLED),
 }
 """Scripts that some orders follow step by step, between other events, by marketplace."""
 
@@ -211,7 +281,9 @@ WEIGHED: Final[dict[Maker, float]] = {
     case: 2.5,
     request_evidence: 0.7,
     evidence: 1.2,
-    receive_return: 1.5,
+    receive_return: 2,
+    end_return: 0.7,
+    undelivered: 1.2,
     dispute: 2.5,
     shipped_after_cancel: 4,
     contact: 0.4,

@@ -4,11 +4,14 @@ from collections import defaultdict
 
 from consumers.engine.order_cache import CachedOrder
 from consumers.engine.outcome import Outcome
+from consumers.log.commit_codec import HISTORY, is_order
 from domain import events as e
 from domain.folding import apply
 from domain.order import Order, Stamp, fresh
+from domain.order_json import money
 from schemas.codec import decode_event
 from tests.simulation.clients import Attempt
+from tests.simulation.instructing import wrong_instructions
 from tests.simulation.money import Account
 from tests.simulation.reader import AdmittedCommit, Reading, read
 from tests.simulation.world import World
@@ -29,9 +32,11 @@ def check(world: World) -> Reading:
     reading = read(world.log)
     acknowledged(world, reading)
     no_defects(world)
-    quantities_and_money(reading)
+    accounts = quantities_and_money(reading)
     deadlines(reading)
     same_everywhere(world, reading)
+    money_shown(world, accounts)
+    instructions(world, accounts)
     policies(world)
     return reading
 
@@ -144,12 +149,13 @@ def no_defects(world: World) -> None:
 # ---- O2 and O3: quantities and money ---------------------------------------------------------------------------------
 
 
-def quantities_and_money(reading: Reading) -> None:
+def quantities_and_money(reading: Reading) -> dict[str, Account]:
+    """Every order's account by its stream, after all commits were checked."""
     accounts: dict[str, Account] = {}
     recorded: dict[str, int] = {}
     for admitted in reading.admitted:
         stream = admitted.stream
-        if stream.startswith("$"):
+        if not is_order(stream):
             continue
         if admitted.commit["recorded_at"] < recorded.get(stream, 0):
             raise Broken("O2", f"{stream} was recorded before it was recorded last")
@@ -158,17 +164,54 @@ def quantities_and_money(reading: Reading) -> None:
         events = decoded(admitted)
         for event in events:
             account.take(event)
-        for line, ordered in account.ordered.items():
-            now = (account.open[line], account.shipped[line], account.canceled[line])
-            if sum(now) != ordered or min(now) < 0:
-                raise Broken("O2", f"{stream} line {line}: of {ordered} are open, shipped, canceled {now}")
+        for line, item in account.lines.items():
+            now = (item.open, item.shipped, item.canceled)
+            if sum(now) != item.ordered or min(now) < 0:
+                raise Broken("O2", f"{stream} line {line}: of {item.ordered} are open, shipped, canceled {now}")
+            if not 0 <= item.undelivered + item.sent_back <= item.shipped:
+                raise Broken("O2", f"{stream} line {line}: {item.shipped} shipped, and more of them never arrived")
         account.highest = max(account.highest, account.due)
         if sum(isinstance(event, e.RefundDue) for event in events) > 1:
             raise Broken("O3", f"{stream} has two refunds in one commit")
-        if account.instructed != account.highest:
-            raise Broken("O3", f"{stream} instructed refunds of {account.instructed}, due is {account.highest}")
+        if account.wrong is not None:
+            raise Broken("O3", f"{stream}: {account.wrong}")
+        instructed = account.tenders.instructed
+        if instructed != account.highest:
+            raise Broken("O3", f"{stream} instructed refunds of {instructed}, due is {account.highest}")
         if account.placed is not None and account.placed.total != account.total:
             raise Broken("O3", f"{stream} costs {account.total}, it says {account.placed.total}")
+        if admitted.commit["writer"] == HISTORY:
+            account.tenders.forget_instructions()
+    return accounts
+
+
+def money_shown(world: World, accounts: dict[str, Account]) -> None:
+    """What an order shows of its money is what the account has, and adds up."""
+    engine = world.processes[0].engine
+    assert engine is not None
+    for stream, account in accounts.items():
+        order = engine.orders.get(engine.partition(stream), stream).order
+        if order is None:
+            continue
+        shown = money(order)
+        due, refunded, elsewhere = account.tenders.shown
+        expected = (account.paid, due, refunded, account.other + elsewhere)
+        names = ("paid_minor", "refund_due_minor", "refunded_minor", "other_refunds_minor")
+        if tuple(shown[name] for name in names) != expected:
+            raise Broken("O3", f"{stream} shows {shown}, and {names} are {expected}")
+        billed = sum(billing.amount for billing in account.billings.values() if billing.confirmed)
+        if shown["kept_minor"] != account.paid + billed - due - refunded - account.other - elsewhere:
+            raise Broken("O3", f"{stream} keeps {shown['kept_minor']}, which does not add up")
+
+
+# ---- O7: the payment service is instructed to pay what is due and does not wait, and nothing else --------------------
+
+
+def instructions(world: World, accounts: dict[str, Account]) -> None:
+    """What the public topic of refunds says about every refund."""
+    wrong = wrong_instructions(world.processes[0].states, {name: each.tenders for name, each in accounts.items()})
+    if wrong is not None:
+        raise Broken("O7", wrong)
 
 
 # ---- O5: each deadline fires once and never early --------------------------------------------------------------------

@@ -6,7 +6,8 @@ from typing import Any
 
 from domain.instants import DAY, HOUR, Instant, format_instant
 from domain.marketplace_settings import MarketSettings
-from tests.simulation.aftermath import SCRIPTS, WEIGHED, Maker
+from tests.simulation import aftermath, paying
+from tests.simulation.aftermath import SCRIPTS, Maker
 
 Body = dict[str, Any]
 
@@ -19,6 +20,17 @@ MARKETS = {
     "bigbox": MarketSettings(policy="big-box", timezone="America/New_York", holiday_calendar="US"),
     "every": MarketSettings(policy="everything-store"),
 }
+DEADLINES = (
+    "decide-1",
+    "decide-2",
+    "unpaid-1",
+    "late-ship-1",
+    "alternatives-1",
+    "case-1",
+    "appeal-1",
+    "return-1",
+    "return-ship-1",
+)
 REASONS = ("changed_mind", "ordered_by_mistake", "found_cheaper", "out_of_stock", "other")
 
 
@@ -109,7 +121,7 @@ class Traffic:
         currency = rng.choice(("USD", "USD", "JPY"))
         market = rng.choice(self._markets)
         plan = Plan(market, f"PO-{self._orders}", lines, currency, policy, rng.randrange(8, 25))
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             plan.script += rng.choice(SCRIPTS[market])
         return plan
 
@@ -147,17 +159,27 @@ class Traffic:
                 line["discount"] = self._amount(plan, 0, 100)
             if rng.random() < 0.3:
                 line["tax"] = self._amount(plan, 0, 500)
+            if rng.random() < 0.2:
+                line |= {"shipping": self._amount(plan, 1, 500), "shipping_tax": self._amount(plan, 0, 50)}
+            if rng.random() < 0.1:
+                line["amount"] = self._amount(plan, 300, 3000)
+            if number > 1 and rng.random() < 0.15:
+                line["part_of"] = 1
             lines.append(line)
         fields: Body = {"buyer_id": "b-1", "seller_id": "s-1", "currency": plan.currency, "lines": lines}
         if rng.random() < 0.5:
             fields["shipping"] = self._amount(plan, 1, 900)
         if rng.random() < 0.2:
             fields["discount"] = self._amount(plan, 0, 100)
+        if rng.random() < 0.3:
+            refundable = rng.choice(("never", "with-order"))
+            fee = {"fee_id": "gift-wrap", "amount": self._amount(plan, 1, 400), "refundable": refundable}
+            fields["fees"] = [fee | ({"tax": self._amount(plan, 0, 50)} if rng.random() < 0.5 else {})]
         if rng.random() < 0.1:
             fields["rounding"] = "-1" if plan.currency == "JPY" else "-0.01"
         if rng.random() < 0.1:
             fields["tax_included"] = True
-        if rng.random() < 0.3:
+        if rng.random() < 0.45:
             fields["paid"] = False
         if rng.random() < 0.4:
             fields["ship_by"] = format_instant(now + rng.randrange(HOUR, 3 * DAY))
@@ -178,12 +200,6 @@ class Traffic:
                 for number, quantity in picked
             ]
         }
-
-    def _pay(self, plan: Plan, now: Instant) -> Body:
-        return self._body(plan, "ConfirmPayment", "system", amount=self._amount(plan, 100, 4000))
-
-    def _other_refund(self, plan: Plan, now: Instant) -> Body:
-        return self._body(plan, "RecordOtherRefund", "support", amount=self._amount(plan, 1, 300))
 
     def _request(self, plan: Plan, now: Instant) -> Body:
         name = f"r{len(plan.requests) + 1}"
@@ -227,10 +243,6 @@ class Traffic:
     def _deliver(self, plan: Plan, now: Instant) -> Body:
         return self._body(plan, "Deliver", "system")
 
-    def _refund(self, plan: Plan, now: Instant) -> Body:
-        command = self.rng.choice(("ConfirmRefund", "ConfirmRefund", "FailRefund"))
-        return self._body(plan, command, "system", refund_id=f"refund-{self.rng.choice((1, 1, 1, 2))}")
-
     def _message(self, plan: Plan, now: Instant) -> Body:
         plan.messages += self.rng.random() < 0.7
         name = f"m{max(1, plan.messages)}"
@@ -247,8 +259,7 @@ class Traffic:
         return self._body(plan, "ReviseShipBy", "seller", ship_by=ship_by)
 
     def _deadline(self, plan: Plan, now: Instant) -> Body:
-        names = ("decide-1", "decide-2", "unpaid-1", "late-ship-1", "alternatives-1", "case-1", "appeal-1", "return-1")
-        name = self.rng.choice(names)
+        name = self.rng.choice(DEADLINES)
         return self._body(plan, "ReachDeadline", "system", deadline_id=name)
 
     def _known(self, names: list[str], otherwise: str) -> str:
@@ -256,8 +267,6 @@ class Traffic:
 
 
 _WEIGHED = {
-    Traffic._pay: 2,
-    Traffic._other_refund: 1,
     Traffic._request: 8,
     Traffic._answer: 8,
     Traffic._alternatives: 2,
@@ -265,11 +274,10 @@ _WEIGHED = {
     Traffic._ship: 7,
     Traffic._track: 3,
     Traffic._deliver: 2,
-    Traffic._refund: 2,
     Traffic._message: 3,
     Traffic._return: 2,
     Traffic._revise: 1,
     Traffic._deadline: 1,
 }
-_MAKERS: list[Maker] = [*_WEIGHED, *WEIGHED]
-_WEIGHTS = [*_WEIGHED.values(), *WEIGHED.values()]
+_WEIGHED_ALL: dict[Maker, float] = {**_WEIGHED, **aftermath.WEIGHED, **paying.WEIGHED}
+_MAKERS, _WEIGHTS = list(_WEIGHED_ALL), list(_WEIGHED_ALL.values())
