@@ -4,6 +4,7 @@ import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_the_order_page_summarizes_it_in_a_sentence_and_adds_the_money_up(shop: 
     assert "Can the buyer cancel it? No What is left of the order has shipped" in page_text
 
 
-TENDERS = [
+TENDERS: list[tuple[str, dict[str, Any]]] = [
     ("ConfirmPayment", {"payment_id": "gift-7", "method": "gift_card", "amount": "20.00"}),
     ("ConfirmPayment", {"payment_id": "visa-7", "method": "card", "amount": "44.00"}),
     ("RecordOtherRefund", {"amount": "5.00", "covers": [{"line": 2, "amount": "5.00"}]}),

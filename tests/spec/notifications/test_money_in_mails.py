@@ -93,8 +93,8 @@ def test_a_part_that_is_paid_or_fails_is_named_with_its_own_amount() -> None:
 # ---- receipts --------------------------------------------------------------------------------------------------------
 
 WAITS = {
-    "en": "20.00 USD will be refunded to the buyer and 30.00 USD are to be refunded to the buyer and wait for the end of "
-    "a chargeback (refund-1, waits for a chargeback).",
+    "en": "20.00 USD will be refunded to the buyer and 30.00 USD are to be refunded to the buyer and wait for the end "
+    "of a chargeback (refund-1, waits for a chargeback).",
     "de": "20,00 USD werden dem Käufer erstattet und 30,00 USD sind dem Käufer zu erstatten und warten auf das Ende "
     "einer Rückbuchung (refund-1, wartet auf eine Rückbuchung).",
 }
