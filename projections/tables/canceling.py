@@ -73,7 +73,8 @@ CANCELLATIONS: Final = Table(
         text(
             "cause",
             "request, seller, support, system, fill_or_kill, late_ship, unpaid or dispute. It is request also if the "
-            "seller's own cancellation, or the seller's silence, carries out an open request.",
+            "seller's own cancellation, or the seller's silence, carries out an open request. support and system are "
+            "cancellations by the marketplace.",
         ),
         number("line", "The line's number."),
         number("quantity", "Units."),
