@@ -80,6 +80,13 @@ from infra.demo.stories.everyday import (
     paid_late,
     refund_failed,
 )
+from infra.demo.stories.paying import (
+    charged_back,
+    paid_twice_over,
+    refunded_by_mistake,
+    reported_lost,
+    returned_in_two_parcels,
+)
 from infra.demo.stories.plot import Plot
 from infra.demo.stories.shipped_after_cancel import (
     acknowledged_by_phone,
@@ -185,6 +192,12 @@ AFTERWARDS: Final = (
     Plot(evidence_too_late, (ATELIER,), 12, 15),
     Plot(with_support, (ATELIER,), 2, 6),
     Plot(just_opened, (ATELIER,), 1, 1.8, 2),
+    Plot(reported_lost, (GREENLEAF,), 6, 14),
+    Plot(returned_in_two_parcels, (GREENLEAF,), 8, 12),
+    Plot(paid_twice_over, (EVERYDAY,), 1.5, 9),
+    Plot(charged_back, (EVERYDAY,), 8, 15),
+    Plot(charged_back, (BULKBARN,), 2, 4),
+    Plot(refunded_by_mistake, (LUMEN,), 1, 6),
 )
 """Stories about the effects of a cancellation and what follows; each has its own random generator."""
 

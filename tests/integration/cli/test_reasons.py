@@ -45,6 +45,31 @@ def test_codes_of_a_scheme_are_recorded_as_canonical_reasons_and_losses_are_repo
     assert "which loses" in store.rescind("import", store.file(rows), "--reasons", "ebay", check=1).out
 
 
+SHOPIFY = {"inventory": "out_of_stock", "Customer": "buyer_asked", "fraud": "suspected_fraud", "STAFF": "other"}
+WALMART = {
+    "SELLER_CANCEL_CUSTOMER_DUPLICATE_ORDER": "duplicate_order",
+    "SELLER_CANCEL_CUSTOMER_CHANGE_ORDER": "changed_mind",
+    "seller_cancel_customer_incorrect_address": "wrong_address",
+    "Seller_Cancel_Pricing_Error": "pricing_error",
+}
+
+
+@pytest.mark.parametrize(("scheme", "codes"), [("shopify", SHOPIFY), ("walmart", WALMART)])
+def test_codes_of_a_scheme_are_read_in_any_case(store: Store, scheme: str, codes: dict[str, str]) -> None:
+    rows = [
+        row for n, code in enumerate(codes) for row in (placed(f"PO-{n}", policy="big-box"), cancels(f"PO-{n}", code))
+    ]
+    totals = store.take(rows, "--reasons", scheme)
+    assert (totals["accepted"], totals["refused"], totals["bad"]) == (2 * len(codes), {}, 0)
+    own = {code.lower(): code for code in CODE_SCHEMES[scheme].inward}
+    assert sorted((each["code"], each["reason"]) for each in totals["translated"]) == sorted(
+        (own[code.lower()], reason) for code, reason in codes.items()
+    )
+    recorded = [store.history(f"acme/PO-{n}")[2]["data"]["lines"][0]["reason"] for n in range(len(codes))]
+    assert recorded == list(codes.values())
+    assert store.take(rows, "--reasons", scheme)["duplicate"] == 2 * len(codes)
+
+
 def test_without_the_option_a_code_is_bad_and_nothing_is_translated(store: Store) -> None:
     totals = store.take([placed("PO-1"), cancels("PO-1", "ORDER_MISTAKE")], check=1)
     assert (totals["accepted"], totals["bad"]) == (1, 1)

@@ -116,6 +116,18 @@ def _listing_as_sold(seen: Seen) -> bool:
     return bool(pinned) and line["listing"] == pinned
 
 
+def _overpaid(seen: Seen) -> bool:
+    """The excess went back at once; the second refund goes back to both payments, and only one part is paid."""
+    first, second = seen.all("RefundDue")
+    paid = [each["amount"] for each in seen.all("PaymentReceived")]
+    excess = sum(paid) - seen.order()["money"]["total_minor"]
+    parts = {each["payment_id"]: each["amount"] for each in second["parts"]}
+    whole = parts == {"gift-card-1": paid[0], "card-1": paid[1] - excess} and second["amount"] == sum(paid) - excess
+    causes = [each["cause"] for each in (*first["causes"], *second["causes"])]
+    status = [each["status"] for each in seen.order()["refunds"]]
+    return whole and first["amount"] == excess and causes == ["overpaid", "seller"] and status == ["confirmed", "due"]
+
+
 CLAIMS: dict[str, Claim] = {
     "alternatives-first": lambda seen: seen.speaks("alternatives-first") and seen.has("AlternativeTaken"),
     "both-told": _both_notified,
@@ -202,6 +214,23 @@ FURTHER_CLAIMS: dict[str, Claim] = {
     "appealed": lambda seen: seen.has("DisputeDecided", "DisputeAppealed", "DisputeDecided"),
     "decided for good": lambda seen: seen.has("DisputeAppealed", "DisputeDecided") and seen.refuses("dispute-closed"),
     "dismissed": lambda seen: seen.has("DisputeDecided", "DisputeDismissed") and seen.refuses("too-late"),
+    "lost parcel": lambda seen: (
+        seen.has("LineShipped", "ParcelUndelivered", "RefundDue", "RefundConfirmed")
+        and seen.order()["status"] == "undelivered"
+        and seen.order()["money"]["kept_minor"] == 0
+    ),
+    "return in parts": lambda seen: (
+        [each["lines"][0]["condition"] for each in seen.all("ReturnReceived")] == ["sellable", "damaged"]
+        and [each["status"] for each in seen.order()["returns"]] == ["started"]
+        and len(seen.all("RefundDue")) == 2
+    ),
+    "overpaid": _overpaid,
+    "chargeback": lambda seen: (
+        seen.has("ChargebackOpened", "LinesCanceled", "RefundDue", "ChargebackClosed", "OtherRefundSettled")
+        and [each["waiting"] for each in seen.all("RefundDue")[0]["parts"]] == [True]
+        and seen.order()["money"]["other_refunds_minor"] == 3000
+    ),
+    "refund withdrawn": lambda seen: [each["status"] for each in seen.order()["refunds"]] == ["withdrawn"],
     "just opened": lambda seen: seen.order()["attention"] == ["dispute_open"],
 }  # fmt: skip
 """Further behavior of the rules → what shows it."""
