@@ -3,17 +3,29 @@
 from typing import Any
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.command_reconstruction import NotReconstructible, stimulus
 from domain.commands import Command
-from domain.instants import Instant, parse_instant
+from domain.instants import MINUTE, Instant, parse_instant
 from domain.order_json import show
 from domain.policy import PolicyDocument
 from domain.whatif import Life, OtherPolicy
 from tests.effort import examples
 from tests.presets import pinned
 from tests.spec.domain.story import Story
-from tests.spec.domain.test_any_history import LOST, play, stories
+from tests.spec.domain.test_any_history import (
+    COMMANDS,
+    DELIVERED,
+    LOST,
+    SHIPPED,
+    Step,
+    command,
+    later,
+    orders,
+    play,
+    stories,
+)
 
 TEN = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
 TWO = [
@@ -179,6 +191,28 @@ def test_a_payment_after_a_cancellation_is_refunded() -> None:
     assert life_under(story, "big-box").refunds == (0, 10000)
 
 
+def test_facts_about_money_and_parcels_are_the_same_under_another_policy() -> None:
+    story = Story("big-box").placed(lines=TWO, paid=False)
+    for at, name, fields in (
+        ("02T11:00", "ConfirmPayment", {"amount": "20.00", "payment_id": "gift", "method": "gift_card"}),
+        ("02T11:01", "ConfirmPayment", {"amount": "9.00", "payment_id": "card", "state": "authorized"}),
+        ("02T12:00", "Ship", {"shipment_id": "s1", "lines": [1]}),
+        ("02T13:00", "OpenChargeback", {"payment_id": "gift", "amount": "20.00"}),
+        ("05T10:00", "ReportUndelivered", {"shipment_id": "s1", "outcome": "lost", "note": "It is gone."}),
+        ("06T10:00", "CloseChargeback", {"payment_id": "gift", "outcome": "lost", "amount": "12.00"}),
+        ("06T11:00", "RecordOtherRefund", {"amount": "1.00", "covers": [{"line": 2, "amount": "1.00"}]}),
+        ("06T12:00", "ReleasePayment", {"payment_id": "card"}),
+        ("06T13:00", "WithdrawRefund", {"by": "system", "refund_id": "refund-2", "note": "A mistake."}),
+    ):
+        assert story.send(name, f"2026-03-{at}:00Z", **fields) == "accepted", name
+    for policy in ("big-box", "seller-portal", "general-store"):
+        life = life_under(story, policy, "2026-03-06T14:00:00Z")
+        assert (differences(life), dict(life.lost)) == ([], {})
+        before, after = (show(x, None, parse_instant("2026-03-06T14:00:00Z")) for x in (life.before, life.after))
+        for part in ("money", "payments", "refunds"):
+            assert before[part] == after[part]
+
+
 def test_both_lives_end_at_the_same_instant_also_where_the_record_ends_earlier() -> None:
     story = Story("big-box").placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
     life = life_under(story, "big-box")
@@ -265,8 +299,42 @@ def test_deadlines_are_no_stimuli() -> None:
 # ---- whatever happened -----------------------------------------------------------------------------------------------
 
 
+about = st.sampled_from(["return-1", "return-1", "return-2", "s9", "k1"])
+part = st.builds(
+    lambda n, quantity, condition: {"line": n, "quantity": quantity, "condition": condition},
+    st.sampled_from([1, 1, 2]),
+    st.sampled_from([1, 1, 2]),
+    st.sampled_from(["sellable", "damaged"]),
+)
+PARCELS = st.one_of(
+    command(
+        "ReportUndelivered",
+        shipment_id=st.sampled_from(["s9", "s9", "s1"]),
+        outcome=st.sampled_from(["lost", "damaged_in_transit", "returned_to_sender", "refused"]),
+        lines=st.sampled_from([None, [1], [{"line": 1, "quantity": 1}]]),
+        refund_now=st.sampled_from([None, True]),
+        note=st.sampled_from([None, "It never came."]),
+    ),
+    command("ReturnReceived", about=about, lines=st.lists(part, min_size=1, max_size=2, unique_by=str)),
+    command("WithdrawReturn", about=about),
+    command("CloseReturn", about=about, outcome="refund"),
+    command("CloseReturn", "support", about=about, outcome="no_refund", rule="store-return", note="It never came."),
+    command("Deliver", shipment_id="s9"),
+)
+RETURNING: Step = ("RequestReturn", None, {"lines": [1], "reason": "wrong_item"})
+stories_of_parcels = st.tuples(
+    st.sampled_from(["general-store@2", "big-box@2", "mutual-consent", "peer-to-peer", "lost-parcels"]),
+    orders,
+    st.builds(
+        lambda before, after: [*((MINUTE, step) for step in before), *after],
+        st.sampled_from([[SHIPPED], [SHIPPED], [SHIPPED, DELIVERED], [SHIPPED, DELIVERED, RETURNING]]),
+        st.lists(st.tuples(later, st.booleans().flatmap(lambda of: PARCELS if of else COMMANDS)), max_size=10),
+    ),
+)
+
+
 @settings(max_examples=examples(150))
-@given(stories)
+@given(stories | stories_of_parcels)
 def test_under_its_own_policy_every_order_ends_as_recorded(played_story: Any) -> None:
     preset, order, steps = played_story
     story, now = play(preset, order, steps)
@@ -280,7 +348,7 @@ def test_under_its_own_policy_every_order_ends_as_recorded(played_story: Any) ->
 
 
 @settings(max_examples=examples(100))
-@given(stories)
+@given(stories | stories_of_parcels)
 def test_under_any_other_policy_units_and_money_add_up(played_story: Any) -> None:
     story, now = play(*played_story)
     life = life_under_document(story, LOST, now)
