@@ -10,11 +10,9 @@ from kafka import TopicPartition
 
 from consumers.ports.journal import Journal
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import Progress, PublicLogUnavailable
 from consumers.ports.views import ViewsError
 from consumers.publishing.public_records import Publisher
-from domain import events as e
 from domain.instants import HOUR, Instant
 from domain.wording import counted
 from infra.addresses.kafka import KafkaAt
@@ -26,7 +24,6 @@ from infra.publishing.earlier_prefixes import other_prefixes
 from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
 from infra.settings import Settings
 from infra.views.opening import existing_views
-from schemas.codec import decode_event
 from schemas.partitioning import partition_of
 from schemas.public.ids import PinnedIds
 from schemas.public.topics import REBILLS, REFUNDS, topic_name
@@ -37,6 +34,8 @@ _DUE: Final = {
     REFUNDS: "SELECT marketplace, order_id, refund_id AS id FROM refunds WHERE status = 'due' AND in_flight_minor > 0",
     REBILLS: "SELECT marketplace, order_id, rebill_id AS id FROM rebills WHERE status = 'due'",
 }
+
+_HELD: Final = "SELECT refund_id FROM refunds WHERE status = 'due' AND in_flight_minor = 0 AND waiting_minor > 0"
 
 
 class _Due(NamedTuple):
@@ -82,7 +81,7 @@ def check_instructions(
     if not (missing or never or waiting):
         message = f"{len(due):,} due, each with its instruction on a topic"
         if held:
-            message += f"; {counted(held, 'refund')} without one, because a chargeback is open"
+            message += f"; {counted(held, 'refund')} held back by a chargeback"
         yield Finding("instructions", "ok", message)
 
 
@@ -90,15 +89,15 @@ def _due(settings: Settings, directory: Path, journal: Journal) -> tuple[list[_D
     """Refunds and rebills that are due in the views and were instructed by a live command, from local state.
 
     A refund can have several instructions, because parts that waited for a chargeback go out on their own. Also returns
-    the number of refunds of which everything waits for one: these have none.
+    the number of due refunds that only wait for one.
     """
     due: list[_Due] = []
-    held = 0
     views = existing_views(settings.views_at) if settings.views_at.persistent else None
     if views is None:
-        return due, held
+        return due, 0
     ids: dict[str, set[str]] = {}
     with closing(views):
+        held = len(views.query(_HELD, ()))
         for kind, query in _DUE.items():
             for row in views.query(query, ()):
                 stream = f"{row['marketplace']}/{row['order_id']}"
@@ -112,29 +111,13 @@ def _due(settings: Settings, directory: Path, journal: Journal) -> tuple[list[_D
                 opened = open_local_state(path, partition, journal.partitions, read_only=True)
                 states[partition] = stack.enter_context(closing(opened.state))
             publisher = Publisher(partition, states[partition], PinnedIds())
-            instructed: set[str] = set()
-            waits: set[str] = set()
             for admitted in states[partition].commits_of(stream):
-                waits |= {f"{REFUNDS}:{stream}/{refund_id}" for refund_id in _waiting_for_chargebacks(admitted, stream)}
                 for record in publisher.records(admitted, {}, stream)[0]:
                     id = dict(record.headers)["ce_id"].decode()
                     of = f"{record.kind}:{stream}/{id.removeprefix(f'{stream}/').partition('.')[0]}"
-                    if of in wanted and record.kind in _DUE:
-                        instructed.add(of)
+                    if of in wanted:
                         due.append(_Due(record.kind, id, partition, admitted.offset, admitted.commit.recorded_at))
-            held += len((waits & wanted) - instructed)
     return due, held
-
-
-def _waiting_for_chargebacks(admitted: Admitted, stream: str) -> Iterator[str]:
-    """Yield the refunds that a commit made due and of which everything waits for a chargeback."""
-    for part in admitted.commit.streams:
-        for entry in part.events if part.stream == stream and part.kind == "chain" else ():
-            if entry.name == "RefundDue":
-                event = decode_event(entry.name, entry.schema_version, entry.body)
-                assert isinstance(event, e.RefundDue)
-                if event.parts and all(each.waiting for each in event.parts):
-                    yield event.refund_id
 
 
 def _sorted_out(

@@ -192,7 +192,7 @@ def test_the_doctor_knows_refunds_that_wait_for_a_chargeback_and_those_that_were
         shop.submit(app, "CancelLines", "PO-2", actor="seller", reason="out_of_stock")
         assert app.views is not None and app.views.catch_up(30)
         wait_until(lambda: len(shop.keys("refunds")) == 2)
-    waits = "0 due, each with its instruction on a topic; 1 refund without one, because a chargeback is open"
+    waits = "0 due, each with its instruction on a topic; 1 refund held back by a chargeback"
     assert instructions(capsys) == ("ok", waits)
     with shop.open() as app:
         shop.submit(app, "CloseChargeback", "PO-2", payment_id="payment-1", outcome="won")
