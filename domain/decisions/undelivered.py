@@ -34,7 +34,12 @@ def report_undelivered(s: DecisionContext, ask: ReportUndelivered) -> Events:
         yield from s.no("no-such-shipment", because, fact("shipment_id", ask.shipment_id), ref=ask.shipment_id)
         return
     left = undelivered_units(s, shipment)
-    ruling = s.no_such_line(ask.lines) or _nothing_left(s, shipment, left) or _too_many(s, shipment, left, ask.lines)
+    elsewhere = ask.lines is not None and not any(pick.line in shipment.lines for pick in ask.lines)
+    ruling = (
+        s.no_such_line(ask.lines)
+        or (None if elsewhere else _nothing_left(s, shipment, left))
+        or _too_many(s, shipment, left, ask.lines)
+    )
     if ruling is not None:
         yield from s.refuse(ruling, ask.shipment_id)
         return

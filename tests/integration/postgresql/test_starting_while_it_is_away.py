@@ -124,7 +124,7 @@ def test_taken_names_are_reported_when_the_database_is_back_and_the_engine_conti
     with started(tmp_path, views=server.url) as http:
         place(http, "PO-1")
         server.start()
-        wait_until(lambda: "rescind: the views stand still" in capsys.readouterr().err)
+        wait_until(lambda: "rescind: the views have stopped" in capsys.readouterr().err)
         assert "orders" in trouble(http)["views"]
         place(http, "PO-2")
         assert http.app.broken is None

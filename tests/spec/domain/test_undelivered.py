@@ -60,6 +60,14 @@ def test_a_second_report_is_refused() -> None:
     assert story.refunds == [1500]
 
 
+def test_a_line_that_is_not_in_the_parcel_is_refused_as_such_even_if_all_of_it_was_reported() -> None:
+    story = Story("big-box").placed(MONDAY, lines=TWO)
+    story.send("Ship", day(2, 11), shipment_id="p1", lines=[1])
+    story.send("ReportUndelivered", day(9), **LOST)
+    assert story.send("ReportUndelivered", day(10), lines=[2], **LOST) == "refused:more-than-open"
+    assert story.refusal.because == "None of line 2 is on the way in shipment p1."
+
+
 def test_a_part_of_a_parcel_can_be_lost_and_the_rest_be_delivered() -> None:
     story = shipped(lines=TWO)
     part = [{"line": 1, "quantity": 1}]
