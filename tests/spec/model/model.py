@@ -223,7 +223,10 @@ class World:
         """Of units that are lost the contract does not say by which rule they cannot be canceled or come back."""
         asked = name in ("RequestCancel", "CancelLines", "RequestReturn", "OpenCase")
         lost = self.order is not None and any(line.undelivered for line in self.order.lines.values())
-        return {"undelivered-already"} if asked and lost else set()
+        if not asked or not lost:
+            return set()
+        # The others of a shipment were delivered: what is left of it is no matter of a cancellation either way.
+        return {"undelivered-already"} | ({"case-is-not-cancel"} if "Cancel" in name else set())
 
     def _malformed(self, body: dict[str, Any], at: int) -> bool:
         if body["command"] == "ReturnReceived":

@@ -149,15 +149,15 @@ class Purse(Sums):
         note: str = "",
     ) -> None:
         said = (self.minor(amount), payment_id, str(covers), refund_id)
+        money = self.minor(amount)
+        purposes = self._purposes(covers or [], money)  # what is malformed is bad, whatever its id
         if other_refund_id in self.others_said:
             if self.others_said[other_refund_id] != said:
                 raise No("id-exists")
             return
-        money = self.minor(amount)
         if refund_id is not None:
             self._settle_elsewhere(refund_id, money)
         else:
-            purposes = self._purposes(covers or [], money)
             if payment_id is not None:
                 self._payment(payment_id)
             if any(isinstance(thing, int) and thing not in self.lines for thing in purposes):
