@@ -63,21 +63,21 @@ def _credit(order: Order, line: Line, units: int, *, canceled_at: Instant | None
     With ``shipping``, their share of the line's shipping counts too. The order's shipping and fees follow once nothing
     can reach the buyer any more.
     """
-    value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    value = line.value_credited
     line.credited += units
     _credited(order, line, value, Credit(line.number, units, 0, canceled_at, cause, units if shipping else 0))
 
 
 def _credit_shipping(order: Order, line: Line, units: int, *, cause: str) -> None:
     """Count the shipping of units of which the rest was credited before."""
-    value = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    value = line.value_credited
     _credited(order, line, value, Credit(line.number, 0, 0, None, cause, units))
 
 
 def _credited(order: Order, line: Line, before: int, credit: Credit) -> None:
     """Count a credit whose units are counted. ``before``: the value of all credits of the line until then."""
     line.shipping_credited += credit.shipping
-    now = line.credit(line.credited) + line.shipping_credit(line.shipping_credited)
+    now = line.value_credited
     order.value_credited += now - before
     credit.value = now - before
     order.credits.append(credit)
@@ -221,7 +221,7 @@ def _covered(order: Order, cover: e.Cover) -> None:
     if cover.kind == "line":
         assert cover.line is not None
         line = order.lines[cover.line]
-        value, before = line.credit(line.credited) + line.shipping_credit(line.shipping_credited), line.covered
+        value, before = line.value_credited, line.covered
         line.covered = after = before + cover.amount
     elif cover.kind == "shipping":
         value, before = order.shipping_value if order.with_order_credited else 0, order.shipping_covered

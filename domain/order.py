@@ -113,6 +113,11 @@ class Line:
         n = self.ordered
         return share_of_units(self.shipping, n, units) + share_of_units(self.shipping_tax, n, units)
 
+    @property
+    def value_credited(self) -> int:
+        """V of the line: the value of its credited units, with the shipping that is due back."""
+        return self.credit(self.credited) + self.shipping_credit(self.shipping_credited)
+
     def due(self, credited: int, shipping_credited: int, covered: int) -> int:
         """max(0, V − O) of the line, when so many units count in V."""
         return max(0, self.credit(credited) + self.shipping_credit(shipping_credited) - covered)

@@ -1,7 +1,6 @@
 """`rescind policy`: lists, shows, explains, compares and publishes policies."""
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -197,10 +196,8 @@ def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
 
 def known(book: "PolicyBook", name: str) -> str:
     """Return sentences for an unknown name: which policy may have been meant, and which are published."""
-    policy_id = name.partition("@")[0]
-    newest = book.latest.get(policy_id)
-    similar = get_close_matches(policy_id, sorted(book.latest), 1) if newest is None else [f"{policy_id}@{newest}"]
-    meant = f"Did you mean {similar[0]}? " if similar else ""
+    nearest = book.nearest(name)
+    meant = "" if nearest is None else f"Did you mean {nearest}? "
     policies = sorted((document.policy.id, document.policy.version) for document in book.documents.values())
     return f"{meant}Published are {', '.join(f'{each}@{version}' for each, version in policies)}."
 

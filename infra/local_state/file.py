@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
-from infra.sqlite.file import make_private, why, wrong_with
+from infra.sqlite.file import make_private, open_existing, why, wrong_with
 
 CHECKPOINT: Final = 8_000
 """Pages of the WAL at which it is copied into the file and synced. The process that writes does this, in the engine's
@@ -167,8 +167,7 @@ def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
     if _marker(path).exists():
         return "was found damaged while it was in use"
     try:
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        with closing(open_existing(path, read_only=read_only)) as connection:
             wrong = wrong_with(connection, path, APPLICATION_ID)
             if wrong is not None:
                 return OTHER_LAYOUT if wrong == "is of another kind" else wrong
