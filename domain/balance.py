@@ -44,7 +44,7 @@ def increase(order: Order) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What a refund consists of. Each of the three adds up to its amount."""
+    """The causes, parts and purposes of a refund. Each of the three adds up to its amount."""
 
     causes: tuple[e.RefundCause, ...]
     parts: tuple[e.RefundPart, ...]

@@ -902,7 +902,7 @@ def _return_withdrawn(order: Order, event: e.ReturnWithdrawn, at: Instant, stamp
 
 
 def _free(order: Order, back: Return) -> None:
-    """Free what is left of a return. What was on its way back to the sender counts as under way to the buyer again."""
+    """Free what is left of a return. Units on their way back to the sender count as under way to the buyer again."""
     if back.canceled:
         return
     shipment = order.shipments.get(back.about) if back.undelivered is not None else None

@@ -63,7 +63,7 @@ def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:
 
 
 def capture_payment(s: DecisionContext, ask: CapturePayment) -> Events:
-    """Record that authorized money was captured. What a void waits for cannot be captured."""
+    """Record that authorized money was captured. Money that a void waits for cannot be captured."""
     payment = s.order.payments.get(ask.payment_id)
     if payment is None:
         yield from _no_payment(s, ask.payment_id)
